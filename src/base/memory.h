@@ -1,0 +1,19 @@
+/* base/memory.h: cleanups for what libc hands out. */
+#pragma once
+
+#include "base/macro.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+TC_DEFINE_CLEANUP(char *, free);
+
+static inline void tc_close_cleanup(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* char *text, freed at the end of the scope. */
+#define TC_FREE __attribute__((cleanup(free_cleanup)))
+/* int fd, closed at the end of the scope unless negative. */
+#define TC_CLOSE __attribute__((cleanup(tc_close_cleanup)))

@@ -1,0 +1,23 @@
+/* core/executor.h: bulkheads: a bounded queue and a fixed number of threads. A full queue is refused
+ * at once (TOCSIN_E_FULL), never waited for. */
+#pragma once
+
+#include "base/list.h"
+#include <tocsin/error.h>
+
+struct tc_executor;
+
+/* Embedded in what it runs; owned by the submitter until `run` is called, on a thread of the executor. */
+struct tc_job {
+	struct tc_list node;
+	void (*run)(struct tc_job *job);
+};
+
+/* `name` (at most 12 bytes) names the threads. */
+int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigned threads,
+		    unsigned queue_max, struct tocsin_error *error);
+/* Runs what is queued, then joins the threads and frees. NULL allowed, returns NULL. */
+struct tc_executor *tc_executor_free(struct tc_executor *executor);
+/* TOCSIN_OK, FULL, or CLOSED. Does not block. */
+int tc_executor_submit(struct tc_executor *executor, struct tc_job *job);
+unsigned tc_executor_queued(struct tc_executor *executor);

@@ -1,0 +1,139 @@
+/* core/procedure.h: the one table of procedures. A row drives router, validation, access, metrics
+ * and (later) OpenAPI and the command line.
+ *
+ * Model. The HTTP handler finds the row for method and path, checks content type, parses and validates
+ * the input against the row's fields, finds out who calls, checks the access rule, and hands the
+ * call over: inline rows run on the HTTP thread, work rows on the work executor, and a row may itself
+ * pass the call on (batches). Whoever has the call answers it exactly once.
+ *
+ * Ownership: a call is owned by whoever runs it and gone once one of tc_call_reply* was called. */
+#pragma once
+
+#include "base/buffer.h"
+#include "core/executor.h"
+#include "http/problem.h"
+#include "http/server.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tc_app; /* app/app.h: the wiring, opaque here */
+struct tc_call;
+
+enum tc_method { TC_GET, TC_POST, TC_PATCH, TC_PUT, TC_DELETE };
+
+enum tc_field_type {
+	TC_FIELD_END,
+	TC_FIELD_STRING,    /* min..max characters */
+	TC_FIELD_UUID,
+	TC_FIELD_ENUM,      /* one of `choices` */
+	TC_FIELD_BOOLEAN,
+	TC_FIELD_INTEGER,   /* min..max */
+	TC_FIELD_STRINGS,   /* array of min..max strings, each 1..item_max characters */
+	TC_FIELD_UUIDS,     /* array of min..max UUIDs */
+	TC_FIELD_TIMESTAMP, /* RFC 3339 */
+	TC_FIELD_ANY        /* any JSON; the handler looks itself */
+};
+
+enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH };
+
+enum {
+	TC_REQUIRED = 1u << 0,
+	TC_NULLABLE = 1u << 1 /* null is allowed, and means: clear */
+};
+
+struct tc_field {
+	const char *name;
+	enum tc_field_type type;
+	enum tc_field_place place;
+	unsigned flags;
+	int64_t min, max;            /* characters, items or value, by type; max 0 for strings: no bound but the body's */
+	int64_t item_max;
+	const char *const *choices;  /* NULL-terminated */
+	const char *description;     /* for people: OpenAPI and help */
+};
+
+/* Access rules; a caller has a set of them (bits). */
+enum {
+	TC_RULE_NONE = 0,                  /* anybody */
+	TC_RULE_INCIDENT_READ = 1u << 0,   /* incident.incident.read: a default rule, anonymous callers have it */
+	TC_RULE_INCIDENT_MANAGE = 1u << 1, /* incident.incident.manage */
+	TC_RULE_KEY_MANAGE = 1u << 2       /* auth.key.manage */
+};
+
+struct tc_caller {
+	uint32_t rules;
+	bool is_anonymous;
+	char id[64];   /* "key:<uuid>", "" when anonymous; goes into the outbox as actor */
+	char name[128];
+};
+
+enum tc_run_on { TC_RUN_INLINE, TC_RUN_WORK };
+
+enum {
+	TC_UNKNOWN_FIELDS_ALLOWED = 1u << 0 /* a foreign body (webhooks); else unknown fields are refused by name */
+};
+
+struct tc_procedure {
+	const char *name;    /* camelCase, the reference's name */
+	enum tc_method method;
+	const char *path;    /* "/api/v1/incidents/{id}" */
+	uint32_t rule;
+	enum tc_run_on run_on;
+	unsigned flags;
+	const struct tc_field *fields; /* ends with TC_FIELD_END */
+	void (*run)(struct tc_call *call);
+	const char *summary;
+};
+
+/* --- for handlers --- */
+struct tc_app *tc_call_app(const struct tc_call *call);
+const struct tc_caller *tc_call_caller(const struct tc_call *call);
+const struct tc_procedure *tc_call_procedure(const struct tc_call *call);
+/* The validated input as one JSON object: path, query and body fields; borrowed. Query booleans and
+ * integers already have their JSON type. */
+json_t *tc_call_input(const struct tc_call *call);
+const char *tc_call_string(const struct tc_call *call, const char *field); /* NULL if absent or null */
+bool tc_call_boolean(const struct tc_call *call, const char *field, bool fallback);
+int64_t tc_call_integer(const struct tc_call *call, const char *field, int64_t fallback);
+bool tc_call_has(const struct tc_call *call, const char *field); /* present, even as null */
+
+/* A job embedded in the call, for handing it to an executor oneself, and a list node for queues. */
+struct tc_job *tc_call_job(struct tc_call *call);
+struct tc_call *tc_call_from_job(struct tc_job *job);
+
+/* Answers. Each takes the call; `body` is malloc'ed JSON text, taken over. */
+void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length);
+void tc_call_reply_buffer(struct tc_call *call, unsigned status, struct tc_buffer *body);
+void tc_call_reply_copy(struct tc_call *call, unsigned status, const char *json);
+void tc_call_reply_empty(struct tc_call *call, unsigned status);
+void tc_call_reply_problem(struct tc_call *call, const struct tc_problem *problem);
+void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A failed call of a lower layer: its code decides the status (one table: TIMEOUT, UNAVAILABLE, FULL,
+ * CLOSED 503 with Retry-After; LOCK_* , EXISTS, DEADLOCK, RETRY 409; NOT_FOUND 404; INVALID 400; else 500 with
+ * a fixed sentence). 500s are logged with the error's text and never show it. */
+void tc_call_reply_error(struct tc_call *call, const struct tocsin_error *error);
+
+/* --- for the wiring --- */
+struct tc_router;
+
+/* Finds out who calls, from the Authorization header (NULL: anonymous). It is called on the HTTP
+ * thread first with `may_block` false; it may answer TC_AUTH_AGAIN, and is then called on the work
+ * executor with `may_block` true. */
+enum tc_auth { TC_AUTH_OK, TC_AUTH_REFUSED, TC_AUTH_AGAIN, TC_AUTH_FAILED };
+typedef enum tc_auth (*tc_authenticate_fn)(struct tc_app *app, const char *authorization, bool may_block,
+					   struct tc_caller *ret_caller, struct tocsin_error *error);
+
+struct tc_router_options {
+	const struct tc_procedure *const *tables; /* each ends with a row whose name is NULL */
+	size_t tables_count;
+	struct tc_app *app;
+	tc_authenticate_fn authenticate;
+	struct tc_executor *work; /* borrowed */
+};
+int tc_router_new(struct tc_router **ret_router, const struct tc_router_options *options,
+		  struct tocsin_error *error);
+struct tc_router *tc_router_free(struct tc_router *router);
+/* The http/server.h handler; userdata is the router. */
+void tc_router_handle(struct tc_http_request *request, void *router);

@@ -1,0 +1,66 @@
+/* http/server.h: all that knows libmicrohttpd.
+ *
+ * Model. A few threads (one a core, epoll) read requests. When a request is whole, the handler is
+ * called once, on such a thread, and must not block. It answers at once or later, from any thread,
+ * with tc_http_respond: exactly once. Until then the connection is suspended and costs no thread.
+ *
+ * The layer itself answers 413 (body over max_body: Content-Length is judged before the body is read,
+ * a chunked body when it passes the bound) through `handler`-independent problem documents
+ * (http/problem.h), 400 for a URL that is not UTF-8 after decoding, and 431/414 as the library does. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <tocsin/error.h>
+
+struct tc_http_server;
+struct tc_http_request;
+
+struct tc_http_options {
+	const char *listen;        /* "127.0.0.1:3000", "[::1]:3000", "0.0.0.0:0" (any free port) */
+	unsigned threads;          /* 0: one a core */
+	size_t max_body;           /* bytes */
+	unsigned max_connections;  /* further ones wait in the listen queue */
+	unsigned idle_timeout_s;   /* a connection silent for longer is closed; suspended ones are not */
+	void (*handler)(struct tc_http_request *request, void *userdata);
+	void *userdata;
+};
+
+/* Binds and starts. A bad or taken address is TOCSIN_E_INVALID / TOCSIN_E_SYSTEM with the address named. */
+int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_options *options,
+		       struct tocsin_error *error);
+/* "http://127.0.0.1:3000": the address really bound; owned by the server. */
+const char *tc_http_server_url(const struct tc_http_server *server);
+/* Stops accepting; requests in flight go on. Keep-alive connections are closed after their answer. */
+void tc_http_server_quiesce(struct tc_http_server *server);
+/* Quiesces, blocks until every request in flight is answered and sent (at most timeout_ms), stops
+ * the threads, frees. NULL allowed, returns NULL. */
+struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsigned timeout_ms);
+unsigned tc_http_server_in_flight(const struct tc_http_server *server);
+unsigned tc_http_server_connections(const struct tc_http_server *server);
+
+/* The request; all text is owned by it and lives until it has been answered. */
+const char *tc_http_request_method(const struct tc_http_request *request);
+const char *tc_http_request_path(const struct tc_http_request *request);   /* decoded */
+const char *tc_http_request_header(const struct tc_http_request *request, const char *name);
+/* Every query parameter in order, decoded; value is "" where there is none. `each` returns false to stop. */
+void tc_http_request_query(const struct tc_http_request *request,
+			   bool (*each)(const char *name, const char *value, void *userdata), void *userdata);
+const char *tc_http_request_body(const struct tc_http_request *request, size_t *ret_length); /* NUL-terminated */
+
+struct tc_http_header {
+	const char *name, *value;
+};
+
+struct tc_http_response {
+	unsigned status;
+	const char *content_type;  /* NULL: none */
+	char *body;                /* malloc'ed; taken over, freed by the layer; NULL: empty */
+	size_t body_length;
+	const struct tc_http_header *headers; /* copied */
+	size_t headers_count;
+};
+
+/* Answers; may be called on any thread, inside the handler or after it returned. The request must not
+ * be touched afterwards. Does not block. */
+void tc_http_respond(struct tc_http_request *request, const struct tc_http_response *response);
