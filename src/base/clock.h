@@ -8,8 +8,8 @@
 uint64_t tc_clock_us(void);
 uint64_t tc_clock_ms(void);
 
-/* The monotonic moment `timeout_ms` from now, for pthread_cond_timedwait (see base/thread.h). */
-struct timespec tc_clock_deadline(uint64_t timeout_ms);
+/* A monotonic moment (of tc_clock_ms) as the timespec that pthread_cond_timedwait takes. */
+struct timespec tc_clock_deadline(uint64_t deadline_ms);
 
 /* Milliseconds from now until a monotonic `deadline_ms`; 0 when it has passed. */
 uint64_t tc_clock_remaining_ms(uint64_t deadline_ms);
