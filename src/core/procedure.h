@@ -121,8 +121,8 @@ struct tc_router;
 /* Finds out who calls, from the Authorization header (NULL: anonymous). It is called on the HTTP
  * thread first with `may_block` false; it may answer TC_AUTH_AGAIN, and is then called on the work
  * executor with `may_block` true. */
-enum tc_auth { TC_AUTH_OK, TC_AUTH_REFUSED, TC_AUTH_AGAIN, TC_AUTH_FAILED };
-typedef enum tc_auth (*tc_authenticate_fn)(struct tc_app *app, const char *authorization, bool may_block,
+enum tc_auth_answer { TC_AUTH_OK, TC_AUTH_REFUSED, TC_AUTH_AGAIN, TC_AUTH_FAILED };
+typedef enum tc_auth_answer (*tc_authenticate_fn)(struct tc_app *app, const char *authorization, bool may_block,
 					   struct tc_caller *ret_caller, struct tocsin_error *error);
 
 struct tc_router_options {

@@ -1,0 +1,77 @@
+/* modules/auth/auth.h: API keys and who a caller is.
+ *
+ * Model. A key is the text tocsin_<uuid>_<secret>: 32 random bytes as 43 characters of base64url. The
+ * database holds only a hash. A key has a role, a role has rules (core/procedure.h). A node keeps the keys
+ * it verified in memory, so that a request needs no query; a revoke, by any node or the command line,
+ * tells every node in its transaction (NOTIFY), and a remembered key lives TC_AUTH_CACHE_TTL_MS at most.
+ *
+ * Threads: everything here may be called from any thread. */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/macro.h"
+#include "core/procedure.h"
+#include <tocsin/pool.h>
+
+struct tc_auth;
+struct tc_hints;
+
+/* "tocsin_", a UUID, "_", 43 characters, NUL. */
+#define TC_AUTH_KEY_SIZE     (7 + 36 + 1 + 43 + 1)
+#define TC_AUTH_KEY_FORM     "tocsin_<uuid>_<43 characters of base64url>"
+#define TC_AUTH_CACHE_TTL_MS 30000u
+#define TC_AUTH_NAME_MAX     100 /* characters */
+#define TC_AUTH_LIST_MAX     500
+
+/* `work_pool` and `hints` are borrowed; the pool must outlive the service. Hints cannot be unsubscribed
+ * from, so free them before the service. Does not block. */
+int tc_auth_new(struct tc_auth **ret_auth, struct tocsin_pool *work_pool, struct tc_hints *hints,
+		struct tocsin_error *error);
+/* NULL allowed, returns NULL. */
+struct tc_auth *tc_auth_free(struct tc_auth *auth);
+TC_DEFINE_CLEANUP(struct tc_auth *, tc_auth_free);
+
+/* The tc_authenticate_fn of the router. With `may_block` false it looks in memory only, and says
+ * TC_AUTH_AGAIN for what only the database knows. */
+enum tc_auth_answer tc_auth_authenticate(struct tc_app *app, const char *authorization, bool may_block,
+					 struct tc_caller *ret_caller, struct tocsin_error *error);
+
+/* The same on the service itself. */
+enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorization, bool may_block,
+				  struct tc_caller *ret_caller, struct tocsin_error *error);
+
+/* --- keys; also for the command line, on a plain work pool; all block --- */
+
+struct tc_auth_key_request {
+	const char *name;  /* for people; 1 to TC_AUTH_NAME_MAX characters of UTF-8 */
+	const char *role;  /* one of tc_auth_roles() */
+	const char *actor; /* who makes it: tc_caller.id, or "" for the command line */
+};
+
+/* The names of the roles, NULL at the end: "admin", "manager", "viewer". */
+const char *const *tc_auth_roles(void);
+
+/* Makes a key. `ret_key` gets its text, which nobody can read again; `ret_json` (may be NULL) the key as
+ * the API shows it, without the secret. INVALID for a bad name or role. */
+int tc_auth_create_key(struct tocsin_pool *pool, const struct tc_auth_key_request *request,
+		       char ret_key[static TC_AUTH_KEY_SIZE], struct tc_buffer *ret_json,
+		       struct tocsin_error *error);
+
+/* {"keys": [{id, name, role, createdAt, createdBy?, lastUsedAt?, revokedAt?}], "nextCursor"?}, newest
+ * first. `cursor`: what nextCursor said (a UUID), NULL: from the newest. `limit`: 1 to TC_AUTH_LIST_MAX. */
+int tc_auth_list_keys(struct tocsin_pool *pool, unsigned limit, const char *cursor,
+		      struct tc_buffer *ret_json, struct tocsin_error *error);
+
+/* Revokes a key for good; every node drops it. Revoking twice is harmless. INVALID if `id` is no UUID,
+ * NOT_FOUND if there is no such key. */
+int tc_auth_revoke_key(struct tocsin_pool *pool, const char *id, struct tocsin_error *error);
+
+/* At start-up. `given` NULL: makes an admin key if there is none that works; of many nodes starting at
+ * once exactly one does. Else makes sure that `given` is an admin key: INVALID if it has not the form
+ * TC_AUTH_KEY_FORM, was revoked, or its id belongs to another key. `ret_key` gets the text of a key
+ * made here, "" if none was. */
+int tc_auth_ensure_admin(struct tocsin_pool *pool, const char *given,
+			 char ret_key[static TC_AUTH_KEY_SIZE], struct tocsin_error *error);
+
+/* Procedures createApiKey, listApiKeys, revokeApiKey; ends with a row whose name is NULL. */
+extern const struct tc_procedure tc_auth_procedures[];
