@@ -1,7 +1,7 @@
 /* pg/cluster.h: the embedded PostgreSQL cluster: made once in <data>/postgres, listening on a unix
  * socket in <data>/socket only, run as the `postgres` user when we are root, supervised, stopped with us.
  *
- * Model. <data>/tocsin.lock is held (flock) as long as the cluster object lives, so one process
+ * Model. <data>/tocsin.lock is held (a lock of the open file) as long as the cluster object lives, so one process
  * owns a data directory. A postmaster found alive then is an orphan of a crash: it is asked to stop
  * and waited for (pidfd). Readiness is an event: postmaster.pid says "ready" (inotify). A supervisor
  * thread waits for the postmaster to exit and starts it again if nobody asked it to stop. */
@@ -17,7 +17,7 @@ struct tc_cluster_options {
 	const char *program_directory; /* of initdb and postgres; NULL: found (newest under /usr/lib/postgresql) */
 	unsigned max_connections;      /* 0: the server's default */
 	/* Progress and supervision for people: "creating", "starting", "ready", "died", "restarted",
-	 * "stopping". Called from the caller's thread and the supervisor's. */
+	 * "failed" (to restart; it tries again), "stopping". Called on the supervisor's thread. */
 	void (*notice)(const char *event, const char *detail, void *userdata);
 	void *userdata;
 };
@@ -30,3 +30,7 @@ int tc_cluster_new(struct tc_cluster **ret_cluster, const struct tc_cluster_opti
 const char *tc_cluster_conninfo(const struct tc_cluster *cluster);
 /* Fast shutdown, waits for the postmaster to exit, joins the supervisor. NULL allowed, returns NULL. */
 struct tc_cluster *tc_cluster_free(struct tc_cluster *cluster);
+
+/* The conninfo of a cluster that another process runs in `data_directory`, owned by the caller (free).
+ * TOCSIN_E_NOT_FOUND if nobody does, TOCSIN_E_UNAVAILABLE while it starts or stops. Does not block. */
+int tc_cluster_find(const char *data_directory, char **ret_conninfo, struct tocsin_error *error);
