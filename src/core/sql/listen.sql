@@ -1,0 +1,2 @@
+-- Asks for hints (core/hints.h).
+listen tocsin
