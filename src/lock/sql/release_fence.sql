@@ -1,0 +1,2 @@
+-- Forgets the fence's savepoint.
+release savepoint tocsin_fence

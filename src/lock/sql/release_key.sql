@@ -1,0 +1,2 @@
+-- Forgets the savepoint of an inner key.
+release savepoint tocsin_key

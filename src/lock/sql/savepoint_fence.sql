@@ -1,0 +1,2 @@
+-- The fence is taken and dropped under this savepoint.
+savepoint tocsin_fence
