@@ -4,7 +4,8 @@
 #include "base/buffer.h"
 
 struct tc_problem_error {
-	char pointer[128]; /* JSON pointer into the body, or the name of a query or path parameter */
+	char pointer
+		[128]; /* JSON pointer into the body, or the name of a query or path parameter */
 	char detail[192];
 };
 

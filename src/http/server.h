@@ -5,7 +5,8 @@
  * with tc_http_respond: exactly once. Until then the connection is suspended and costs no thread.
  *
  * The layer itself answers 413 (body over max_body: Content-Length is judged before the body is read,
- * a chunked body when it passes the bound) through `handler`-independent problem documents
+ * a chunked body when it passes the bound; a client that goes on sending is read for another 8 MiB, so that
+ * it sees the answer, then cut off) through `handler`-independent problem documents
  * (http/problem.h), 400 for a URL that is not UTF-8 after decoding, and 431/414 as the library does. */
 #pragma once
 
@@ -17,11 +18,12 @@ struct tc_http_server;
 struct tc_http_request;
 
 struct tc_http_options {
-	const char *listen;        /* "127.0.0.1:3000", "[::1]:3000", "0.0.0.0:0" (any free port) */
-	unsigned threads;          /* 0: one a core */
-	size_t max_body;           /* bytes */
-	unsigned max_connections;  /* further ones wait in the listen queue */
-	unsigned idle_timeout_s;   /* a connection silent for longer is closed; suspended ones are not */
+	const char *listen;       /* "127.0.0.1:3000", "[::1]:3000", "0.0.0.0:0" (any free port) */
+	unsigned threads;         /* 0: one a core */
+	size_t max_body;          /* bytes */
+	unsigned max_connections; /* further ones wait in the listen queue */
+	unsigned
+		idle_timeout_s; /* a connection silent for longer is closed; suspended ones are not */
 	void (*handler)(struct tc_http_request *request, void *userdata);
 	void *userdata;
 };
@@ -34,19 +36,25 @@ const char *tc_http_server_url(const struct tc_http_server *server);
 /* Stops accepting; requests in flight go on. Keep-alive connections are closed after their answer. */
 void tc_http_server_quiesce(struct tc_http_server *server);
 /* Quiesces, blocks until every request in flight is answered and sent (at most timeout_ms), stops
- * the threads, frees. NULL allowed, returns NULL. */
+ * the threads, frees. A request whose handler has not answered by then loses its connection; answering
+ * it later is still required, and harmless. NULL allowed, returns NULL. */
 struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsigned timeout_ms);
 unsigned tc_http_server_in_flight(const struct tc_http_server *server);
 unsigned tc_http_server_connections(const struct tc_http_server *server);
 
-/* The request; all text is owned by it and lives until it has been answered. */
+/* The request. The body is owned by it and lives until it has been answered. The rest is the
+ * connection's: ask for it on the thread of the handler, before the handler returns. */
 const char *tc_http_request_method(const struct tc_http_request *request);
-const char *tc_http_request_path(const struct tc_http_request *request);   /* decoded */
+/* Still percent-encoded, because "a%2Fb" is one segment: split first, then decode (http/url.h). */
+const char *tc_http_request_path(const struct tc_http_request *request);
 const char *tc_http_request_header(const struct tc_http_request *request, const char *name);
-/* Every query parameter in order, decoded; value is "" where there is none. `each` returns false to stop. */
+/* Every query parameter in order, decoded; value is "" where there is none; both are gone when `each`
+ * returns, which it does with false to stop. */
 void tc_http_request_query(const struct tc_http_request *request,
-			   bool (*each)(const char *name, const char *value, void *userdata), void *userdata);
-const char *tc_http_request_body(const struct tc_http_request *request, size_t *ret_length); /* NUL-terminated */
+			   bool (*each)(const char *name, const char *value, void *userdata),
+			   void *userdata);
+const char *tc_http_request_body(const struct tc_http_request *request,
+				 size_t *ret_length); /* NUL-terminated */
 
 struct tc_http_header {
 	const char *name, *value;
@@ -54,8 +62,8 @@ struct tc_http_header {
 
 struct tc_http_response {
 	unsigned status;
-	const char *content_type;  /* NULL: none */
-	char *body;                /* malloc'ed; taken over, freed by the layer; NULL: empty */
+	const char *content_type; /* NULL: none */
+	char *body;               /* malloc'ed; taken over, freed by the layer; NULL: empty */
 	size_t body_length;
 	const struct tc_http_header *headers; /* copied */
 	size_t headers_count;

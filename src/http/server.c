@@ -1,0 +1,200 @@
+/* http/server.c: starting, quiescing and stopping; see server.h, and request.h for one request's life.
+ *
+ * Stopping: first nobody new comes in; then it waits, by a condition variable, until every request is
+ * answered and sent; past the bound, requests that sleep in a handler are abandoned, and the daemon
+ * closes what is left. The library must not stop with a suspended connection, nor while a thread is
+ * inside MHD_resume_connection: `handed_over` counts both, and is always waited for. */
+#include "http/server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "http/request.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Request line, headers and the window a body is read through, a connection. */
+#define CONNECTION_MEMORY ((size_t)16 * 1024)
+#define STACK_SIZE        ((size_t)256 * 1024)
+
+__attribute__((format(printf, 2, 0))) static void on_library_log(void *userdata, const char *format,
+								 va_list arguments)
+{
+	char text[512];
+
+	(void)userdata;
+	if (!tc_log_is_enabled(TC_LOG_DEBUG))
+		return; /* what the library has to say is about clients that went away */
+	vsnprintf(text, sizeof(text), format, arguments);
+	tc_log_debug("http.library", "%s", text);
+}
+
+/* The URL stays encoded, because "a%2Fb" is one segment, not two: the router decodes after splitting. */
+static size_t leave_encoded(void *userdata, struct MHD_Connection *connection, char *text)
+{
+	(void)userdata;
+	(void)connection;
+	return strlen(text);
+}
+
+static unsigned count_threads(unsigned wanted)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (wanted > 0)
+		return wanted;
+	return cores > 0 ? (unsigned)cores : 1;
+}
+
+static struct MHD_Daemon *start_daemon(struct tc_http_server *server)
+{
+	const struct tc_http_options *options = &server->options;
+	unsigned threads = count_threads(options->threads);
+	unsigned flags =
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem pool[] = {
+		{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	struct MHD_Daemon *daemon;
+	sigset_t all, before;
+
+	if (threads == 1) /* a pool of one is refused: the daemon's own thread does it */
+		pool[0] = pool[1];
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* the threads inherit the blocked set */
+	daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, tc_http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER,
+		on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, TC_MAX(options->max_connections, threads),
+		MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
+		STACK_SIZE, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, tc_http_on_completed, server, MHD_OPTION_ARRAY, pool,
+		MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return daemon;
+}
+
+static void destroy(struct tc_http_server *server)
+{
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	pthread_cond_destroy(&server->changed);
+	pthread_mutex_destroy(&server->mutex);
+	free(server);
+}
+
+int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_options *options,
+		       struct tocsin_error *error)
+{
+	struct tc_http_server *server = calloc(1, sizeof(*server));
+	int result;
+
+	if (!server)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
+	server->options = *options;
+	server->options.listen = NULL; /* the caller's text, needed here only */
+	server->listen_fd = -1;
+	tc_mutex_init(&server->mutex);
+	tc_cond_init(&server->changed);
+	tc_list_init(&server->requests);
+	result = tc_listen(options->listen, &server->listen_fd, server->url, error);
+	if (result == TOCSIN_OK) {
+		server->daemon = start_daemon(server);
+		if (!server->daemon)
+			result = tocsin_error_set(error, TOCSIN_E_SYSTEM,
+						  "cannot start the HTTP threads for %s",
+						  options->listen);
+	}
+	if (result) {
+		destroy(server);
+		return result;
+	}
+	*ret_server = server;
+	return TOCSIN_OK;
+}
+
+const char *tc_http_server_url(const struct tc_http_server *server)
+{
+	return server->url;
+}
+
+void tc_http_server_quiesce(struct tc_http_server *server)
+{
+	if (atomic_exchange(&server->quiesced, true))
+		return;
+	MHD_quiesce_daemon(server->daemon);
+	/* The descriptor must stay open while the library's threads run, but nobody shall be left
+	 * hanging in its queue: from here on the kernel refuses connections. */
+	shutdown(server->listen_fd, SHUT_RDWR);
+}
+
+/* Marks one sleeping request after the other; `rest` are those not looked at yet. */
+static void abandon_suspended(struct tc_http_server *server)
+{
+	struct tc_list rest;
+
+	tc_list_init(&rest);
+	atomic_store(&server->abandoning, true); /* for those that fall asleep from now on */
+	tc_mutex_lock(&server->mutex);
+	tc_list_splice_back(&rest, &server->requests);
+	for (struct tc_list *node; (node = tc_list_pop_front(&rest));) {
+		struct tc_http_request *request = tc_list_entry(node, struct tc_http_request, node);
+
+		tc_list_push_back(&server->requests, node);
+		if (!tc_http_request_mark_abandoned(request))
+			continue;
+		tc_mutex_unlock(&server->mutex);
+		tc_http_request_wake_abandoned(request);
+		tc_mutex_lock(&server->mutex);
+	}
+	tc_mutex_unlock(&server->mutex);
+}
+
+struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsigned timeout_ms)
+{
+	uint64_t deadline_ms = tc_clock_ms() + timeout_ms;
+	unsigned left;
+
+	if (!server)
+		return NULL;
+	tc_http_server_quiesce(server);
+	tc_mutex_lock(&server->mutex);
+	while (server->in_flight > 0 || server->handed_over > 0)
+		if (!tc_cond_wait_until(&server->changed, &server->mutex, deadline_ms))
+			break;
+	left = server->in_flight;
+	tc_mutex_unlock(&server->mutex);
+	if (left > 0)
+		tc_log_warning("http.cut_off", "%u requests were not finished within %u ms", left,
+			       timeout_ms);
+	abandon_suspended(server);
+	tc_mutex_lock(&server->mutex);
+	while (server->handed_over > 0) /* running handlers and resuming threads: neither blocks */
+		tc_cond_wait(&server->changed, &server->mutex);
+	tc_mutex_unlock(&server->mutex);
+	MHD_stop_daemon(server->daemon);
+	destroy(server);
+	return NULL;
+}
+
+unsigned tc_http_server_in_flight(const struct tc_http_server *server)
+{
+	/* Only the lock is changed, and it is not part of what the caller sees as constant. */
+	pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&server->mutex;
+	TC_LOCKED(mutex);
+
+	return server->in_flight;
+}
+
+unsigned tc_http_server_connections(const struct tc_http_server *server)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}

@@ -1,0 +1,10 @@
+/* http/url.h: percent-encoding (RFC 3986, section 2.1). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Decodes `length` bytes of `text` in place and ends them with NUL; returns the new length. False,
+ * with `text` in any state, for a broken escape, a NUL, or what is not UTF-8 after decoding.
+ * `text` must have room for the NUL. Does not touch '+'. */
+bool tc_url_decode(char *text, size_t length, size_t *ret_length);
