@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   5000
 #define HEALTHY_MS       10000 /* a postmaster that lived this long may be restarted at once */
@@ -51,7 +50,8 @@ static void tell(const struct tc_cluster *cluster, const char *event, const char
 
 /* --- the supervisor --- */
 
-static void decide(struct tc_cluster *cluster, enum outcome outcome, const struct tocsin_error *error)
+static void decide(struct tc_cluster *cluster, enum outcome outcome,
+		   const struct tocsin_error *error)
 {
 	TC_LOCKED(&cluster->mutex);
 
@@ -132,7 +132,9 @@ static void *supervise(void *argument)
 				break;
 			tell(cluster, "failed", error.message);
 		}
-		backoff_ms = first ? 0 : TC_MIN(TC_MAX(2 * backoff_ms, BACKOFF_FIRST_MS), BACKOFF_MAX_MS);
+		backoff_ms =
+			first ? 0
+			      : TC_MIN(TC_MAX(2 * backoff_ms, BACKOFF_FIRST_MS), BACKOFF_MAX_MS);
 	}
 	return NULL;
 }
@@ -146,10 +148,11 @@ static int refuse(const struct tc_place *place, int fd, struct tocsin_error *err
 
 	holder[TC_MAX(length, 0)] = '\0';
 	holder[strcspn(holder, "\n")] = '\0';
-	return tocsin_error_set(error, TOCSIN_E_EXISTS,
-				"data directory %s is in use by another tocsin (process %s): stop it, or "
-				"set TOCSIN_DATA_DIR to another directory",
-				place->data, holder[0] ? holder : "unknown");
+	return tocsin_error_set(
+		error, TOCSIN_E_EXISTS,
+		"data directory %s is in use by another tocsin (process %s): stop it, or "
+		"set TOCSIN_DATA_DIR to another directory",
+		place->data, holder[0] ? holder : "unknown");
 }
 
 static int own(struct tc_cluster *cluster, struct tocsin_error *error)
@@ -169,7 +172,8 @@ static int own(struct tc_cluster *cluster, struct tocsin_error *error)
 					strerror(errno));
 	}
 	length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(cluster->lock_fd, 0) < 0 || pwrite(cluster->lock_fd, text, (size_t)length, 0) != length)
+	if (ftruncate(cluster->lock_fd, 0) < 0 ||
+	    pwrite(cluster->lock_fd, text, (size_t)length, 0) != length)
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot write %s: %s", path,
 					strerror(errno));
 	return TOCSIN_OK;
@@ -179,7 +183,8 @@ static char *format_conninfo(const char *socket)
 {
 	char *text;
 
-	return asprintf(&text, "host='%s' port=5432 dbname=tocsin user=tocsin", socket) < 0 ? NULL : text;
+	return asprintf(&text, "host='%s' port=5432 dbname=tocsin user=tocsin", socket) < 0 ? NULL
+											    : text;
 }
 
 /* A quote or backslash would need escaping in a conninfo, and PostgreSQL's list of socket directories
@@ -188,9 +193,11 @@ static int check_name(const struct tc_place *place, struct tocsin_error *error)
 {
 	if (!place->data[strcspn(place->data, "'\"\\,\n")])
 		return TOCSIN_OK;
-	return tocsin_error_set(error, TOCSIN_E_INVALID,
-				"data directory %s: quotes, backslashes, commas and line ends are not "
-				"possible in its name", place->data);
+	return tocsin_error_set(
+		error, TOCSIN_E_INVALID,
+		"data directory %s: quotes, backslashes, commas and line ends are not "
+		"possible in its name",
+		place->data);
 }
 
 static int prepare(struct tc_cluster *cluster, struct tocsin_error *error)
@@ -233,7 +240,8 @@ int tc_cluster_new(struct tc_cluster **ret_cluster, const struct tc_cluster_opti
 	tc_cond_init(&cluster->decided);
 	result = prepare(cluster, error);
 	if (result == TOCSIN_OK)
-		result = tc_thread_start(&cluster->supervisor, "pg-supervisor", supervise, cluster, error);
+		result = tc_thread_start(&cluster->supervisor, "pg-supervisor", supervise, cluster,
+					 error);
 	if (result != TOCSIN_OK)
 		return result;
 	cluster->is_supervised = true;
@@ -295,18 +303,21 @@ int tc_cluster_find(const char *data_directory, char **ret_conninfo, struct tocs
 	int result = TOCSIN_OK;
 
 	if (access(data_directory, F_OK) < 0)
-		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "there is no %s", data_directory);
+		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "there is no %s",
+					data_directory);
 	result = tc_place_init(&place, data_directory, error);
 	if (result != TOCSIN_OK)
 		goto out;
 	if (!is_owned(&place)) {
-		result = tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "no tocsin runs in %s", place.data);
+		result = tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "no tocsin runs in %s",
+					  place.data);
 		goto out;
 	}
 	if (!tc_server_read_status(&place, &status) || !status.is_ready) {
-		result = tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
-					  "the tocsin that runs in %s is starting or stopping; try again",
-					  place.data);
+		result = tocsin_error_set(
+			error, TOCSIN_E_UNAVAILABLE,
+			"the tocsin that runs in %s is starting or stopping; try again",
+			place.data);
 		goto out;
 	}
 	conninfo = format_conninfo(status.socket);

@@ -13,9 +13,10 @@
 struct tc_cluster;
 
 struct tc_cluster_options {
-	const char *data_directory;   /* created if missing, 0700 */
-	const char *program_directory; /* of initdb and postgres; NULL: found (newest under /usr/lib/postgresql) */
-	unsigned max_connections;      /* 0: the server's default */
+	const char *data_directory; /* created if missing, 0700 */
+	const char *
+		program_directory; /* of initdb and postgres; NULL: found (newest under /usr/lib/postgresql) */
+	unsigned max_connections; /* 0: the server's default */
 	/* Progress and supervision for people: "creating", "starting", "ready", "died", "restarted",
 	 * "failed" (to restart; it tries again), "stopping". Called on the supervisor's thread. */
 	void (*notice)(const char *event, const char *detail, void *userdata);

@@ -20,8 +20,8 @@ struct tc_place {
 	char *log;      /* <data>/postgres.log */
 	char *lock;     /* <data>/tocsin.lock */
 	char *link;     /* <data>/socket */
-	char *socket;   /* the directory of the socket: <data>/socket, or a short one it points to */
-	char *programs; /* directory of initdb and postgres */
+	char *socket; /* the directory of the socket: <data>/socket, or a short one it points to */
+	char *programs;   /* directory of initdb and postgres */
 	bool switch_user; /* we are root: PostgreSQL runs as `user` */
 	uid_t user;
 	gid_t group;

@@ -66,7 +66,8 @@ static int find_user(struct tc_place *place, struct tocsin_error *error)
 	if (getpwnam_r(RUN_USER, &user, buffer, sizeof(buffer), &found) != 0 || !found)
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM,
 					"PostgreSQL does not run as root, and there is no user "
-					"\"" RUN_USER "\": install package postgresql, or set DATABASE_URL");
+					"\"" RUN_USER
+					"\": install package postgresql, or set DATABASE_URL");
 	place->user = found->pw_uid;
 	place->group = found->pw_gid;
 	return TOCSIN_OK;
@@ -157,11 +158,11 @@ static int check_reachable(const struct tc_place *place, struct tocsin_error *er
 					"cannot become user \"" RUN_USER "\" to run PostgreSQL");
 	for (; depth > 0 && end; depth--)
 		end = strchr(end + 1, '/');
-	return tocsin_error_set(error, TOCSIN_E_SYSTEM,
-				"user \"" RUN_USER "\", who runs PostgreSQL, cannot enter directory %.*s: "
-				"set TOCSIN_DATA_DIR to a directory that this user can reach",
-				(int)(end ? end - place->data : (ptrdiff_t)strlen(place->data)),
-				place->data);
+	return tocsin_error_set(
+		error, TOCSIN_E_SYSTEM,
+		"user \"" RUN_USER "\", who runs PostgreSQL, cannot enter directory %.*s: "
+		"set TOCSIN_DATA_DIR to a directory that this user can reach",
+		(int)(end ? end - place->data : (ptrdiff_t)strlen(place->data)), place->data);
 }
 
 int tc_place_open(struct tc_place *place, struct tocsin_error *error)
@@ -177,7 +178,8 @@ int tc_place_open(struct tc_place *place, struct tocsin_error *error)
 						place->data);
 		return TOCSIN_OK;
 	}
-	if (status.st_uid == 0 && (status.st_gid != place->group || (status.st_mode & 0777) != 0710)) {
+	if (status.st_uid == 0 &&
+	    (status.st_gid != place->group || (status.st_mode & 0777) != 0710)) {
 		if (chown(place->data, 0, place->group) < 0 || chmod(place->data, 0710) < 0)
 			return failed(error, "set the owner of", place->data);
 	}
@@ -225,8 +227,8 @@ static char *find_installed(unsigned wanted)
 				(unsigned)strtoul(path + strlen("/usr/lib/postgresql/"), NULL, 10);
 			TC_FREE char *directory = strndup(path, strlen(path) - strlen("/postgres"));
 
-			if (version <= best_version || (wanted && version != wanted) || !directory ||
-			    !has_programs(directory))
+			if (version <= best_version || (wanted && version != wanted) ||
+			    !directory || !has_programs(directory))
 				continue;
 			free(best);
 			best = tc_take(directory);
@@ -259,7 +261,8 @@ int tc_place_find_programs(struct tc_place *place, const char *given, struct toc
 	if (given) {
 		if (!has_programs(given))
 			return tocsin_error_set(error, TOCSIN_E_SYSTEM,
-						"there are no programs initdb and postgres in %s", given);
+						"there are no programs initdb and postgres in %s",
+						given);
 		place->programs = strdup(given);
 		return place->programs ? TOCSIN_OK : no_memory(error);
 	}
@@ -272,17 +275,19 @@ int tc_place_find_programs(struct tc_place *place, const char *given, struct toc
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM,
 					"%s was made by PostgreSQL %u, which is not installed",
 					place->postgres, version);
-	return tocsin_error_set(error, TOCSIN_E_SYSTEM,
-				"PostgreSQL is not installed (no initdb and postgres in "
-				"/usr/lib/postgresql/*/bin or PATH): install package postgresql, or "
-				"set DATABASE_URL");
+	return tocsin_error_set(
+		error, TOCSIN_E_SYSTEM,
+		"PostgreSQL is not installed (no initdb and postgres in "
+		"/usr/lib/postgresql/*/bin or PATH): install package postgresql, or "
+		"set DATABASE_URL");
 }
 
 /* --- the socket's directory --- */
 
 static bool is_too_long(const char *directory)
 {
-	return strlen(directory) + strlen(SOCKET_SUFFIX) >= sizeof(((struct sockaddr_un *)0)->sun_path);
+	return strlen(directory) + strlen(SOCKET_SUFFIX) >=
+	       sizeof(((struct sockaddr_un *)0)->sun_path);
 }
 
 /* A directory that is the user's own and nobody else's, not through a link that others may turn. */

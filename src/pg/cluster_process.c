@@ -39,7 +39,8 @@ static void complain(const char *what, const char *argument)
 {
 	/* To the log; if even that fails there is nobody left to tell but the exit status. */
 	if (write(STDERR_FILENO, what, strlen(what)) < 0 ||
-	    write(STDERR_FILENO, argument, strlen(argument)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
+	    write(STDERR_FILENO, argument, strlen(argument)) < 0 ||
+	    write(STDERR_FILENO, "\n", 1) < 0)
 		_exit(126);
 }
 
@@ -56,8 +57,8 @@ static void reset_signals(void)
 
 /* The child's side. `parent` is compared once PDEATHSIG is set, in case it died before. */
 __attribute__((noreturn)) static void run_child(const struct tc_place *place,
-						const struct tc_process_options *options, int input_fd,
-						pid_t parent)
+						const struct tc_process_options *options,
+						int input_fd, pid_t parent)
 {
 	reset_signals();
 	if (dup2(input_fd, STDIN_FILENO) < 0 || dup2(options->output_fd, STDOUT_FILENO) < 0 ||

@@ -85,8 +85,8 @@ static int fail_with_log(const struct tc_place *place, off_t from, const char *p
 	char tail[TAIL_BYTES];
 
 	read_tail(place, from, tail);
-	return tocsin_error_set(error, TOCSIN_E_SYSTEM, "%s ended with %s; see %s: %s", program, reason,
-				place->log, tail[0] ? tail : "it wrote nothing");
+	return tocsin_error_set(error, TOCSIN_E_SYSTEM, "%s ended with %s; see %s: %s", program,
+				reason, place->log, tail[0] ? tail : "it wrote nothing");
 }
 
 /* --- making --- */
@@ -96,8 +96,7 @@ static int run(const struct tc_place *place, const char *const *argv, const char
 	       struct tocsin_error *error)
 {
 	TC_CLOSE int log_fd = -1;
-	struct tc_process_options options = {
-		.argv = argv, .input = input, .death_signal = SIGKILL};
+	struct tc_process_options options = {.argv = argv, .input = input, .death_signal = SIGKILL};
 	struct tc_process process = {.pidfd = -1};
 	char reason[64];
 	off_t from;
@@ -134,22 +133,32 @@ static int sync_directory(const char *path, struct tocsin_error *error)
 int tc_server_create(const struct tc_place *place, struct tocsin_error *error)
 {
 	char initdb[4096], postgres[4096];
-	const char *const make[] = {initdb, "-D", place->fresh, "-U", "tocsin", "--auth=trust",
-				    "--encoding=UTF8", "--no-locale", "--data-checksums",
-				    "--no-instructions", NULL};
-	const char *const single[] = {postgres, "--single", "-D", place->fresh, "-c", "log_checkpoints=off",
-				      "postgres", NULL};
+	const char *const make[] = {initdb,
+				    "-D",
+				    place->fresh,
+				    "-U",
+				    "tocsin",
+				    "--auth=trust",
+				    "--encoding=UTF8",
+				    "--no-locale",
+				    "--data-checksums",
+				    "--no-instructions",
+				    NULL};
+	const char *const single[] = {postgres,     "--single", "-D",
+				      place->fresh, "-c",       "log_checkpoints=off",
+				      "postgres",   NULL};
 	int result;
 
 	if (tc_server_exists(place))
 		return TOCSIN_OK;
 	if (snprintf(initdb, sizeof(initdb), "%s/initdb", place->programs) >= (int)sizeof(initdb) ||
-	    snprintf(postgres, sizeof(postgres), "%s/postgres", place->programs) >= (int)sizeof(postgres))
+	    snprintf(postgres, sizeof(postgres), "%s/postgres", place->programs) >=
+		    (int)sizeof(postgres))
 		return tocsin_error_set(error, TOCSIN_E_INVALID, "the name of %s is too long",
 					place->programs);
 	if (!tc_place_remove_tree(place->fresh)) /* a start that was cut short */
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot remove %s: %s", place->fresh,
-					strerror(errno));
+		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot remove %s: %s",
+					place->fresh, strerror(errno));
 	if (mkdir(place->fresh, 0700) < 0 ||
 	    (place->switch_user && chown(place->fresh, place->user, place->group) < 0))
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot create directory %s: %s",
@@ -160,8 +169,8 @@ int tc_server_create(const struct tc_place *place, struct tocsin_error *error)
 	if (result != TOCSIN_OK)
 		return result;
 	if (rename(place->fresh, place->postgres) < 0)
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot rename %s: %s", place->fresh,
-					strerror(errno));
+		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot rename %s: %s",
+					place->fresh, strerror(errno));
 	return sync_directory(place->data, error);
 }
 
@@ -228,13 +237,15 @@ static int wait_until_ready(const struct tc_place *place, int inotify_fd, int st
 			return fail_starting(place, process, log_from, error);
 		if (ready <= 0 || pollers[2].revents) {
 			tc_server_stop(process);
-			return tocsin_error_set(error, ready <= 0 ? TOCSIN_E_TIMEOUT : TOCSIN_E_CLOSED,
-						ready <= 0 ? "PostgreSQL did not become ready in time; see %s"
-							   : "stopped while PostgreSQL was starting; see %s",
-						place->log);
+			return tocsin_error_set(
+				error, ready <= 0 ? TOCSIN_E_TIMEOUT : TOCSIN_E_CLOSED,
+				ready <= 0 ? "PostgreSQL did not become ready in time; see %s"
+					   : "stopped while PostgreSQL was starting; see %s",
+				place->log);
 		}
 		/* What exactly changed does not matter: the file is read again. */
-		if (read(inotify_fd, events, sizeof(events)) < 0 && errno != EAGAIN && errno != EINTR)
+		if (read(inotify_fd, events, sizeof(events)) < 0 && errno != EAGAIN &&
+		    errno != EINTR)
 			return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot watch %s: %s",
 						place->postgres, strerror(errno));
 	}
@@ -288,11 +299,11 @@ int tc_server_start(const struct tc_place *place, int stop_fd, struct tc_process
 		return result;
 	log_from = lseek(log_fd, 0, SEEK_END);
 	inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (inotify_fd < 0 ||
-	    inotify_add_watch(inotify_fd, place->postgres,
-			      IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0)
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot watch %s: %s", place->postgres,
-					strerror(errno));
+	if (inotify_fd < 0 || inotify_add_watch(inotify_fd, place->postgres,
+						IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE |
+							IN_MOVED_TO | IN_ONLYDIR) < 0)
+		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot watch %s: %s",
+					place->postgres, strerror(errno));
 	result = launch(place, log_fd, &process, error);
 	if (result == TOCSIN_OK)
 		result = wait_until_ready(place, inotify_fd, stop_fd, &process, log_from, error);
@@ -310,7 +321,8 @@ void tc_server_stop(struct tc_process *process)
 	} steps[] = {{SIGINT, STOP_FAST_MS}, {SIGQUIT, STOP_NOW_MS}, {SIGKILL, -1}};
 
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(steps) && process->pid; i++) {
-		pidfd_send_signal(process->pidfd, steps[i].signal, NULL, 0); /* fails if it has ended */
+		pidfd_send_signal(process->pidfd, steps[i].signal, NULL,
+				  0); /* fails if it has ended */
 		tc_process_wait(process, steps[i].patience_ms, NULL, 0);
 	}
 }

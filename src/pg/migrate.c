@@ -30,13 +30,15 @@ static int fail(const PGresult *result, PGconn *pg, struct tocsin_error *error)
 {
 	int code = tc_result_error(result, pg, error);
 
-	return code == TOCSIN_OK ? tocsin_error_set(error, TOCSIN_E_DATABASE, "migrating failed") : code;
+	return code == TOCSIN_OK ? tocsin_error_set(error, TOCSIN_E_DATABASE, "migrating failed")
+				 : code;
 }
 
-static int execute(PGconn *pg, const struct tc_sql *sql, const char *const *values, PGresult **ret_result,
-		   struct tocsin_error *error)
+static int execute(PGconn *pg, const struct tc_sql *sql, const char *const *values,
+		   PGresult **ret_result, struct tocsin_error *error)
 {
-	TC_RESULT *result = PQexecParams(pg, sql->text, (int)sql->parameters, NULL, values, NULL, NULL, 0);
+	TC_RESULT *result =
+		PQexecParams(pg, sql->text, (int)sql->parameters, NULL, values, NULL, NULL, 0);
 	ExecStatusType status = PQresultStatus(result);
 
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
@@ -46,7 +48,8 @@ static int execute(PGconn *pg, const struct tc_sql *sql, const char *const *valu
 	return TOCSIN_OK;
 }
 
-static int read_version(struct migration_run *run, unsigned *ret_version, struct tocsin_error *error)
+static int read_version(struct migration_run *run, unsigned *ret_version,
+			struct tocsin_error *error)
 {
 	TC_RESULT *exists = NULL;
 	TC_RESULT *version = NULL;
@@ -73,9 +76,11 @@ static int find_next(struct migration_run *run, const struct tc_migration **ret_
 	if (result != TOCSIN_OK)
 		return result;
 	if (version > newest)
-		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"the database is at version %u, which is newer than this program "
-					"(version %u): use a newer tocsin", version, newest);
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"the database is at version %u, which is newer than this program "
+			"(version %u): use a newer tocsin",
+			version, newest);
 	*ret_next = NULL;
 	for (size_t i = 0; i < run->count && !*ret_next; i++) {
 		if (run->migrations[i].version > version)
@@ -92,7 +97,8 @@ static int apply(struct migration_run *run, const struct tc_migration *migration
 	const char *values[] = {version, migration->name};
 	int result;
 
-	if (PQresultStatus(applied) != PGRES_COMMAND_OK && PQresultStatus(applied) != PGRES_TUPLES_OK) {
+	if (PQresultStatus(applied) != PGRES_COMMAND_OK &&
+	    PQresultStatus(applied) != PGRES_TUPLES_OK) {
 		struct tocsin_error cause = {0};
 
 		result = fail(applied, run->pg, &cause);
@@ -164,8 +170,8 @@ int tc_migrate(const char *conninfo, const struct tc_migration *migrations, size
 	int result;
 
 	if (PQstatus(pg) != CONNECTION_OK)
-		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE, "cannot connect to the database: %s",
-					PQerrorMessage(pg));
+		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
+					"cannot connect to the database: %s", PQerrorMessage(pg));
 	snprintf(run.wait_ms, sizeof(run.wait_ms), "%u", wait_ms);
 	/* The usual start finds nothing to do, and then needs no lock. */
 	result = find_next(&run, &next, error);

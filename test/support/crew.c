@@ -70,7 +70,8 @@ bool tc_gate_wait(struct tc_gate *gate, unsigned count)
 		result = pthread_cond_timedwait(&gate->cond, &gate->mutex, &deadline);
 	is_reached = gate->signalled >= count;
 	if (!is_reached)
-		fprintf(stderr, "gate: %u of %u signals, patience ran out\n", gate->signalled, count);
+		fprintf(stderr, "gate: %u of %u signals, patience ran out\n", gate->signalled,
+			count);
 	pthread_mutex_unlock(&gate->mutex);
 	return is_reached;
 }
@@ -112,8 +113,10 @@ void tc_crew_start(struct tc_crew *crew, unsigned count, tc_member_fn run, void 
 	for (unsigned i = 0; i < count; i++) {
 		struct tc_member *member = &crew->members[crew->count];
 
-		*member = (struct tc_member){.run = run, .argument = argument, .index = crew->count};
-		assert_int_equal(pthread_create(&member->thread, &attributes, run_member, member), 0);
+		*member =
+			(struct tc_member){.run = run, .argument = argument, .index = crew->count};
+		assert_int_equal(pthread_create(&member->thread, &attributes, run_member, member),
+				 0);
 		crew->count++;
 	}
 	pthread_attr_destroy(&attributes);
@@ -137,7 +140,8 @@ void tc_crew_finish(struct tc_crew *crew, int code)
 		const struct tc_member *member = &crew->members[i];
 
 		if (member->result != code)
-			snprintf(message, sizeof(message), "thread %u: %s: %s (%u of %u as expected)", i,
+			snprintf(message, sizeof(message),
+				 "thread %u: %s: %s (%u of %u as expected)", i,
 				 tocsin_error_name(member->result), member->error.message,
 				 tc_crew_count(crew, code), crew->count);
 	}

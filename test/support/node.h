@@ -5,11 +5,12 @@
 #include <tocsin/tocsin.h>
 
 struct tc_node_options {
-	unsigned lock_max, work_max;       /* connections; 0: 4 */
-	unsigned connection_timeout_ms;    /* 0: patience (crew.h), for tests that must not wait for it */
-	unsigned wait_timeout_ms;          /* for a key; 0: patience */
-	unsigned lock_idle_tx_timeout_ms;  /* of the lock pool; 0: none */
-	unsigned work_idle_tx_timeout_ms;  /* of fenced work; 0: none */
+	unsigned lock_max, work_max; /* connections; 0: 4 */
+	unsigned
+		connection_timeout_ms; /* 0: patience (crew.h), for tests that must not wait for it */
+	unsigned wait_timeout_ms;      /* for a key; 0: patience */
+	unsigned lock_idle_tx_timeout_ms; /* of the lock pool; 0: none */
+	unsigned work_idle_tx_timeout_ms; /* of fenced work; 0: none */
 };
 
 struct tc_node {

@@ -93,7 +93,8 @@ static bool is_answered(void *argument)
 	struct question *question = argument;
 	long number = 0;
 
-	question->is_broken = !tc_outside_find(question->outside, &number, "%s", question->statement);
+	question->is_broken =
+		!tc_outside_find(question->outside, &number, "%s", question->statement);
 	return question->is_broken || number != 0;
 }
 

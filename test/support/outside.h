@@ -16,7 +16,8 @@ long tc_outside_number(PGconn *outside, const char *format, ...)
 bool tc_outside_find(PGconn *outside, long *ret_number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Asks until the first column is not 0; false when patience (crew.h) ran out. Any thread. */
-bool tc_outside_wait(PGconn *outside, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool tc_outside_wait(PGconn *outside, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Ends a backend and waits until it is gone. Any thread. */
 bool tc_outside_terminate(PGconn *outside, long pid);

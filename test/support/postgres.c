@@ -176,12 +176,12 @@ bool tc_test_wait_accepting(void)
 
 	snprintf(path, sizeof(path), "%s/postgres", tc_test_data_directory());
 	assert_true(fd >= 0);
-	assert_true(inotify_add_watch(fd, path, IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE) >= 0);
+	assert_true(inotify_add_watch(fd, path,
+				      IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE) >= 0);
 	while (tc_clock_remaining_ms(deadline_ms) > 0) {
 		bool is_ready = false;
 
-		if (read_pid(&is_ready) > 0 && is_ready &&
-		    PQping(tc_test_conninfo()) == PQPING_OK)
+		if (read_pid(&is_ready) > 0 && is_ready && PQping(tc_test_conninfo()) == PQPING_OK)
 			return true;
 		/* At most a second at a time: a file left by a killed postmaster says ready, too. */
 		if (poll(&poller, 1, TC_MIN(1000, (int)tc_clock_remaining_ms(deadline_ms))) > 0 &&
