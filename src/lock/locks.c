@@ -4,6 +4,7 @@
  * most one connection. Inner keys do not queue here (PostgreSQL's deadlock detector must see them;
  * the in-memory kind queues them itself, with a detector of its own). */
 #include "base/clock.h"
+#include "base/macro.h"
 #include "lock/internal.h"
 #include <stdlib.h>
 #include <string.h>

@@ -68,8 +68,7 @@ static bool is_success(const PGresult *result)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-/* Takes the next result and the NULL that ends its statement. */
-static int receive(struct tocsin_connection *connection, uint64_t deadline_ms, PGresult **ret_result,
+int tc_query_receive(struct tocsin_connection *connection, uint64_t deadline_ms, PGresult **ret_result,
 		   struct tocsin_error *error)
 {
 	int code = tc_connection_await(connection, deadline_ms, error);
@@ -114,14 +113,14 @@ static int receive_statement(struct tc_pipeline *pipeline, unsigned index, uint6
 	if (pipeline->prepares >> index & 1) {
 		TC_RESULT *parsed = NULL;
 
-		lost = receive(connection, deadline_ms, &parsed, error);
+		lost = tc_query_receive(connection, deadline_ms, &parsed, error);
 		if (lost != TOCSIN_OK)
 			return lost;
 		if (is_success(parsed))
 			tc_connection_set_prepared(connection, pipeline->statements[index]);
 		code = note_failure(connection, parsed, code, error);
 	}
-	lost = receive(connection, deadline_ms, &pipeline->results[index], error);
+	lost = tc_query_receive(connection, deadline_ms, &pipeline->results[index], error);
 	if (lost != TOCSIN_OK)
 		return lost;
 	return note_failure(connection, pipeline->results[index], code, error);
@@ -187,5 +186,25 @@ int tc_query(struct tocsin_connection *connection, const struct tc_sql *sql,
 	code = tc_pipeline_run(&pipeline, error);
 	if (code == TOCSIN_OK && ret_result)
 		*ret_result = tc_take(pipeline.results[0]);
+	return code;
+}
+
+int tc_query_prepare(struct tocsin_connection *connection, const struct tc_sql *sql,
+		     struct tocsin_error *error)
+{
+	TC_RESULT *parsed = NULL;
+	uint64_t deadline_ms = tc_clock_ms() + TC_QUERY_TIMEOUT_MS;
+	int code;
+
+	if (tc_connection_is_prepared(connection, sql))
+		return TOCSIN_OK;
+	if (!PQsendPrepare(connection->pg, sql->name, sql->text, 0, NULL)) {
+		connection->is_broken = true;
+		return tc_result_error(NULL, connection->pg, error);
+	}
+	code = tc_query_receive(connection, deadline_ms, &parsed, error);
+	code = code == TOCSIN_OK ? note_failure(connection, parsed, code, error) : code;
+	if (code == TOCSIN_OK)
+		tc_connection_set_prepared(connection, sql);
 	return code;
 }

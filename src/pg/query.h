@@ -23,6 +23,13 @@ TC_DEFINE_CLEANUP(PGresult *, PQclear);
 int tc_query(struct tocsin_connection *connection, const struct tc_sql *sql,
 	     const char *const *values, PGresult **ret_result, struct tocsin_error *error);
 
+/* For those who drive a pipeline themselves: prepares a statement unless it is; and takes the next
+ * result with the NULL that ends its statement (a failed statement is a result, not a failure). */
+int tc_query_prepare(struct tocsin_connection *connection, const struct tc_sql *sql,
+		     struct tocsin_error *error);
+int tc_query_receive(struct tocsin_connection *connection, uint64_t deadline_ms, PGresult **ret_result,
+		     struct tocsin_error *error);
+
 /* Several statements in one round trip: add each, then run. If one fails, those after it do not run
  * and the first failure is returned; the transaction, if any, is then aborted. */
 struct tc_pipeline {
