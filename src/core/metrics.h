@@ -10,7 +10,7 @@
 
 struct tc_histogram; /* fixed buckets in microseconds, exposed in seconds */
 
-/* One request answered. `procedure` is a constant name from the table ("" for unknown routes). */
+/* One request answered. An index that names no procedure counts as "unmatched". */
 void tc_metrics_request(unsigned procedure_index, unsigned status, uint64_t duration_us);
 /* Names the procedures, once at start-up, before requests. */
 void tc_metrics_set_procedures(const char *const *names, unsigned count);

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct tc_app; /* app/app.h: the wiring, opaque here */
+struct tc_app; /* core/app.h: the wiring, opaque here */
 struct tc_call;
 
 enum tc_method { TC_GET, TC_POST, TC_PATCH, TC_PUT, TC_DELETE };
@@ -102,10 +102,14 @@ bool tc_call_has(const struct tc_call *call, const char *field); /* present, eve
 struct tc_job *tc_call_job(struct tc_call *call);
 struct tc_call *tc_call_from_job(struct tc_job *job);
 
-/* Answers. Each takes the call; `body` is malloc'ed JSON text, taken over. */
+/* Answers. Each takes the call; `body` is malloc'ed JSON text, taken over; NULL, from an allocation that
+ * failed, is answered with 503. */
 void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length);
 void tc_call_reply_buffer(struct tc_call *call, unsigned status, struct tc_buffer *body);
 void tc_call_reply_copy(struct tc_call *call, unsigned status, const char *json);
+/* The same for text that is not JSON, such as metrics. */
+void tc_call_reply_content(struct tc_call *call, unsigned status, const char *content_type,
+			   char *body, size_t length);
 void tc_call_reply_empty(struct tc_call *call, unsigned status);
 void tc_call_reply_problem(struct tc_call *call, const struct tc_problem *problem);
 void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const char *format, ...)

@@ -1,0 +1,208 @@
+/* core/call.c: what a handler asks of its call, and the answers; see procedure.h. Every answer goes
+ * through `finish`, which measures it, adds the headers its status asks for, and frees the call. */
+#include "core/call.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/metrics.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_TYPE    "application/json"
+#define PROBLEM_TYPE "application/problem+json"
+
+static const char failed_text[] = "The server failed to answer; the log says why";
+
+struct tc_app *tc_call_app(const struct tc_call *call)
+{
+	return call->options->app;
+}
+
+const struct tc_caller *tc_call_caller(const struct tc_call *call)
+{
+	return &call->caller;
+}
+
+const struct tc_procedure *tc_call_procedure(const struct tc_call *call)
+{
+	return call->procedure;
+}
+
+json_t *tc_call_input(const struct tc_call *call)
+{
+	return call->input;
+}
+
+const char *tc_call_string(const struct tc_call *call, const char *field)
+{
+	return json_string_value(json_object_get(call->input, field));
+}
+
+bool tc_call_boolean(const struct tc_call *call, const char *field, bool fallback)
+{
+	const json_t *value = json_object_get(call->input, field);
+
+	return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+int64_t tc_call_integer(const struct tc_call *call, const char *field, int64_t fallback)
+{
+	const json_t *value = json_object_get(call->input, field);
+
+	return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool tc_call_has(const struct tc_call *call, const char *field)
+{
+	return json_object_get(call->input, field);
+}
+
+struct tc_job *tc_call_job(struct tc_call *call)
+{
+	return &call->job;
+}
+
+struct tc_call *tc_call_from_job(struct tc_job *job)
+{
+	return tc_container_of(job, struct tc_call, job);
+}
+
+void tc_call_free(struct tc_call *call)
+{
+	json_decref(call->input);
+	free(call->authorization);
+	free(call->problem);
+	free(call);
+}
+
+static void finish(struct tc_call *call, struct tc_http_response *response)
+{
+	struct tc_http_header headers[4];
+	size_t count = 0;
+
+	if (call->is_read)
+		headers[count++] = (struct tc_http_header){"Cache-Control", "no-store"};
+	if (response->status == 401)
+		headers[count++] = (struct tc_http_header){"WWW-Authenticate", "Bearer"};
+	if (response->status == 503)
+		headers[count++] = (struct tc_http_header){"Retry-After", "1"};
+	if (call->allow)
+		headers[count++] = (struct tc_http_header){"Allow", call->allow};
+	response->headers = headers;
+	response->headers_count = count;
+	tc_metrics_request(call->index, response->status, tc_clock_us() - call->started_us);
+	tc_http_respond(call->request, response);
+	tc_call_free(call);
+}
+
+void tc_call_reply_content(struct tc_call *call, unsigned status, const char *content_type,
+			   char *body, size_t length)
+{
+	struct tc_http_response response = {.status = status,
+					    .content_type = content_type,
+					    .body = body,
+					    .body_length = length};
+
+	if (!body) {
+		tc_call_reply_problem_text(call, 503, "Out of memory; try again");
+		return;
+	}
+	finish(call, &response);
+}
+
+void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length)
+{
+	tc_call_reply_content(call, status, JSON_TYPE, body, length);
+}
+
+void tc_call_reply_buffer(struct tc_call *call, unsigned status, struct tc_buffer *body)
+{
+	size_t length = body->length;
+
+	tc_call_reply(call, status, tc_buffer_steal(body), length);
+}
+
+void tc_call_reply_copy(struct tc_call *call, unsigned status, const char *json)
+{
+	tc_call_reply(call, status, strdup(json), strlen(json));
+}
+
+void tc_call_reply_empty(struct tc_call *call, unsigned status)
+{
+	finish(call, &(struct tc_http_response){.status = status});
+}
+
+void tc_call_reply_problem(struct tc_call *call, const struct tc_problem *problem)
+{
+	TC_BUFFER body = {0};
+	struct tc_http_response response = {.status = problem->status,
+					    .content_type = PROBLEM_TYPE};
+
+	tc_problem_format(problem, &body);
+	response.body_length = body.length;
+	response.body = tc_buffer_steal(&body);
+	if (!response.body) /* no memory to explain: the status says enough */
+		response = (struct tc_http_response){.status = problem->status};
+	finish(call, &response);
+}
+
+void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const char *format, ...)
+{
+	struct tc_problem problem;
+	va_list arguments;
+
+	problem.status = status;
+	problem.errors_count = 0;
+	va_start(arguments, format);
+	vsnprintf(problem.detail, sizeof(problem.detail), format, arguments);
+	va_end(arguments);
+	tc_call_reply_problem(call, &problem);
+}
+
+/* Codes that are not here are 500. Where the database spoke, or where a sentence may name hosts or
+ * SQL, the caller sees ours. */
+static const struct {
+	unsigned status;
+	bool shows_own; /* the error's own sentence is for callers, unless the database wrote it */
+	const char *text; /* otherwise */
+} replies[TOCSIN_E_COUNT] = {
+	[TOCSIN_E_INVALID] = {400, true, "The database refused the input"},
+	[TOCSIN_E_NOMEM] = {503, false, "Out of memory; try again"},
+	[TOCSIN_E_TIMEOUT] = {503, true, "No database connection came free in time; try again"},
+	[TOCSIN_E_UNAVAILABLE] = {503, false, "The database cannot be reached; try again"},
+	[TOCSIN_E_FULL] = {503, true, "The server is too busy; try again"},
+	[TOCSIN_E_CLOSED] = {503, false, "The server is stopping; try again"},
+	[TOCSIN_E_LOCK_BUSY] = {409, true, "Somebody else holds the lock; try again"},
+	[TOCSIN_E_LOCK_TIMEOUT] = {409, true, "The lock was not granted in time; try again"},
+	[TOCSIN_E_LOCK_HELD] = {409, true, "The lock is already held"},
+	[TOCSIN_E_LOCK_LOST] = {409, true, "The lock was lost, and nothing was changed; try again"},
+	[TOCSIN_E_DEADLOCK] = {409, false, "Two operations waited for each other; try again"},
+	[TOCSIN_E_RETRY] = {409, false, "Another operation changed the same data; try again"},
+	[TOCSIN_E_EXISTS] = {409, true, "It exists already"},
+	[TOCSIN_E_NOT_FOUND] = {404, true, "There is no such thing"},
+};
+
+void tc_call_reply_error(struct tc_call *call, const struct tocsin_error *error)
+{
+	bool known = error->code > 0 && error->code < TOCSIN_E_COUNT && replies[error->code].status;
+
+	if (!known) {
+		tc_log_error("call.failed", "%s: %s: %s%s%s",
+			     call->procedure ? call->procedure->name : "unmatched",
+			     tocsin_error_name(error->code), error->message,
+			     error->sqlstate[0] ? " SQLSTATE " : "", error->sqlstate);
+		tc_call_reply_problem_text(call, 500, "%s", failed_text);
+		return;
+	}
+	if (replies[error->code].shows_own && !error->sqlstate[0] && error->message[0]) {
+		tc_call_reply_problem_text(call, replies[error->code].status, "%s", error->message);
+		return;
+	}
+	tc_log_debug("call.refused", "%s: %s: %s",
+		     call->procedure ? call->procedure->name : "unmatched",
+		     tocsin_error_name(error->code), error->message);
+	tc_call_reply_problem_text(call, replies[error->code].status, "%s",
+				   replies[error->code].text);
+}

@@ -1,0 +1,25 @@
+/* core/call.h: what router.c and call.c share of a call. Private to core/. */
+#pragma once
+
+#include "core/procedure.h"
+#include <limits.h>
+
+/* The index, for metrics, of a request that matches no row. */
+#define TC_CALL_UNMATCHED UINT_MAX
+
+struct tc_call {
+	struct tc_job job;
+	struct tc_http_request *request;
+	const struct tc_router_options *options; /* the router's */
+	const struct tc_procedure *procedure;    /* NULL: unmatched */
+	unsigned index;                          /* for metrics */
+	bool is_read;                            /* GET or HEAD */
+	uint64_t started_us;
+	json_t *input;              /* owned; NULL until validated */
+	const char *allow;          /* of a 405; borrowed for the reply */
+	char *authorization;        /* owned; kept for a second look by the executor */
+	struct tc_problem *problem; /* owned; found before the caller was known */
+	struct tc_caller caller;
+};
+
+void tc_call_free(struct tc_call *call);

@@ -1,0 +1,116 @@
+/* core/executor.c: see executor.h. One queue, one mutex, one condition variable. A job is signalled
+ * only where a thread sleeps: a busy executor costs no wake-ups. */
+#include "core/executor.h"
+
+#include "base/thread.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tc_executor {
+	pthread_mutex_t mutex;
+	pthread_cond_t work;
+	struct tc_list queue;
+	unsigned queued, queue_max, sleeping;
+	bool closing;
+	unsigned threads_count; /* started */
+	pthread_t threads[];
+};
+
+/* The next job; NULL when the executor closes and nothing is left. */
+static struct tc_job *next_job(struct tc_executor *executor)
+{
+	TC_LOCKED(&executor->mutex);
+	struct tc_list *node;
+
+	while (!(node = tc_list_pop_front(&executor->queue))) {
+		if (executor->closing)
+			return NULL;
+		executor->sleeping++;
+		tc_cond_wait(&executor->work, &executor->mutex);
+		executor->sleeping--;
+	}
+	executor->queued--;
+	return tc_list_entry(node, struct tc_job, node);
+}
+
+static void *run_jobs(void *argument)
+{
+	struct tc_executor *executor = argument;
+	struct tc_job *job;
+
+	while ((job = next_job(executor)))
+		job->run(job);
+	return NULL;
+}
+
+int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigned threads,
+		    unsigned queue_max, struct tocsin_error *error)
+{
+	struct tc_executor *executor;
+	int result = TOCSIN_OK;
+
+	if (threads == 0 || queue_max == 0)
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"executor %s needs at least one thread and one place to queue", name);
+	executor = calloc(1, sizeof(*executor) + threads * sizeof(executor->threads[0]));
+	if (!executor)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
+	tc_mutex_init(&executor->mutex);
+	tc_cond_init(&executor->work);
+	tc_list_init(&executor->queue);
+	executor->queue_max = queue_max;
+	for (unsigned i = 0; i < threads && result == TOCSIN_OK; i++) {
+		char thread_name[16];
+
+		snprintf(thread_name, sizeof(thread_name), "%.12s-%u", name, i % 100);
+		result = tc_thread_start(&executor->threads[i], thread_name, run_jobs, executor,
+					 error);
+		if (result == TOCSIN_OK)
+			executor->threads_count++;
+	}
+	if (result) {
+		tc_executor_free(executor);
+		return result;
+	}
+	*ret_executor = executor;
+	return TOCSIN_OK;
+}
+
+struct tc_executor *tc_executor_free(struct tc_executor *executor)
+{
+	if (!executor)
+		return NULL;
+	tc_mutex_lock(&executor->mutex);
+	executor->closing = true;
+	pthread_cond_broadcast(&executor->work);
+	tc_mutex_unlock(&executor->mutex);
+	for (unsigned i = 0; i < executor->threads_count; i++)
+		pthread_join(executor->threads[i], NULL);
+	pthread_cond_destroy(&executor->work);
+	pthread_mutex_destroy(&executor->mutex);
+	free(executor);
+	return NULL;
+}
+
+int tc_executor_submit(struct tc_executor *executor, struct tc_job *job)
+{
+	TC_LOCKED(&executor->mutex);
+
+	if (executor->closing)
+		return TOCSIN_E_CLOSED;
+	if (executor->queued >= executor->queue_max)
+		return TOCSIN_E_FULL;
+	tc_list_push_back(&executor->queue, &job->node);
+	executor->queued++;
+	if (executor->sleeping > 0)
+		pthread_cond_signal(&executor->work);
+	return TOCSIN_OK;
+}
+
+unsigned tc_executor_queued(struct tc_executor *executor)
+{
+	TC_LOCKED(&executor->mutex);
+
+	return executor->queued;
+}

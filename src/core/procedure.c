@@ -1,0 +1,250 @@
+/* core/procedure.c: one request through the table: who calls, may they, is the input right, run it.
+ *
+ * Everything of the request is read on the HTTP thread, before its handler returns: parameters and
+ * body become JSON there, and mistakes in them a problem. What is answered first is decided in the
+ * other order: 401 and 403 before 400 and 415, so that a stranger learns nothing about the input. */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "core/call.h"
+#include "core/input.h"
+#include "core/router.h"
+#include "http/url.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char busy_text[] = "The server is too busy; try again";
+static const char stopping_text[] = "The server is stopping; try again";
+static const char memory_text[] = "Out of memory; try again";
+
+/* --- running --- */
+
+static void run_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+
+	call->procedure->run(call);
+}
+
+static void submit(struct tc_call *call, void (*run)(struct tc_job *job))
+{
+	int result;
+
+	call->job.run = run;
+	result = tc_executor_submit(call->options->work, &call->job);
+	if (result)
+		tc_call_reply_problem_text(call, 503, "%s",
+					   result == TOCSIN_E_FULL ? busy_text : stopping_text);
+}
+
+static void start(struct tc_call *call)
+{
+	if (call->procedure->run_on == TC_RUN_WORK)
+		submit(call, run_job);
+	else
+		call->procedure->run(call);
+}
+
+/* --- who calls --- */
+
+/* True where the caller is known and holds the row's rule; otherwise the call is answered. */
+static bool admit(struct tc_call *call, enum tc_auth_answer auth, const struct tocsin_error *error)
+{
+	uint32_t rule = call->procedure->rule;
+
+	if (auth == TC_AUTH_FAILED) {
+		tc_call_reply_error(call, error);
+		return false;
+	}
+	if (auth != TC_AUTH_OK) {
+		tc_call_reply_problem_text(call, 401, "The key is not known, or no longer valid");
+		return false;
+	}
+	if ((call->caller.rules & rule) == rule)
+		return true;
+	if (call->caller.is_anonymous)
+		tc_call_reply_problem_text(call, 401,
+					   "%s needs a key: Authorization: Bearer tocsin_...",
+					   call->procedure->name);
+	else
+		tc_call_reply_problem_text(call, 403, "This key may not call %s",
+					   call->procedure->name);
+	return false;
+}
+
+static void authenticate_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	struct tocsin_error error = {0};
+	enum tc_auth_answer auth = call->options->authenticate(
+		call->options->app, call->authorization, true, &call->caller, &error);
+
+	if (!admit(call, auth, &error))
+		return;
+	if (call->problem)
+		tc_call_reply_problem(call, call->problem);
+	else
+		call->procedure->run(call); /* already where work may run */
+}
+
+/* --- the input --- */
+
+/* A path segment, decoded, as a parameter. */
+static void add_segment(const struct tc_segment *segment, const struct tc_field *field,
+			json_t *parameters, struct tc_problem *problem)
+{
+	TC_FREE char *text = strndup(segment->text, segment->length);
+	size_t length;
+
+	if (!text) {
+		problem->status = 503;
+		snprintf(problem->detail, sizeof(problem->detail), "%s", memory_text);
+	} else if (!tc_url_decode(text, segment->length, &length)) {
+		problem->status =
+			400; /* the HTTP layer has decoded the whole path: not to be reached */
+		snprintf(problem->detail, sizeof(problem->detail),
+			 "The URL is not UTF-8 when decoded");
+	} else {
+		tc_input_add_path(field, parameters, text, problem);
+	}
+}
+
+struct query {
+	const struct tc_procedure *procedure;
+	json_t *parameters;
+	struct tc_problem *problem;
+};
+
+static bool add_query(const char *name, const char *value, void *userdata)
+{
+	struct query *query = userdata;
+
+	tc_input_add_query(query->procedure, query->parameters, name, value, query->problem);
+	return query->problem->errors_count < TC_PROBLEM_ERRORS_MAX;
+}
+
+static void read_parameters(struct tc_call *call, const struct tc_route_match *match,
+			    json_t *parameters, struct tc_problem *problem)
+{
+	struct query query = {call->procedure, parameters, problem};
+
+	tc_http_request_query(call->request, add_query, &query);
+	tc_input_check_query(call->procedure, parameters, problem);
+	for (unsigned i = 0; i < match->route->segments_count; i++) {
+		const struct tc_field *field = match->route->segments[i].field;
+
+		if (field)
+			add_segment(&match->segments[i], field, parameters, problem);
+	}
+}
+
+/* Fills call->input; or says what is wrong, and returns false. `problem` need not be initialised. */
+static bool read_input(struct tc_call *call, const struct tc_route_match *match,
+		       struct tc_problem *problem)
+{
+	json_t *parameters = json_object();
+	const char *body;
+	size_t length;
+
+	tc_input_begin(problem);
+	body = tc_http_request_body(call->request, &length);
+	call->input = tc_input_parse(tc_http_request_header(call->request, "Content-Type"), body,
+				     length, problem);
+	if (call->input && parameters) {
+		tc_input_check_body(call->procedure, call->input, problem);
+		read_parameters(call, match, parameters, problem);
+		/* Parameters win over members of a foreign body that happen to have their names. */
+		if (json_object_update(call->input, parameters) != 0)
+			problem->status = 503;
+	} else if (!problem->status) {
+		problem->status = 503;
+	}
+	json_decref(parameters);
+	if (problem->status == 503)
+		snprintf(problem->detail, sizeof(problem->detail), "%s", memory_text);
+	tc_input_end(problem);
+	return problem->status == 0;
+}
+
+/* --- the way through --- */
+
+/* The caller is not known without blocking: the input is read now, while the request can be, and
+ * judged when the executor knows. */
+static void defer(struct tc_call *call, const struct tc_route_match *match,
+		  const char *authorization)
+{
+	struct tc_problem problem;
+
+	if (authorization)
+		call->authorization = strdup(authorization);
+	if (!read_input(call, match, &problem)) {
+		call->problem = malloc(sizeof(problem));
+		if (call->problem)
+			*call->problem = problem;
+	}
+	if ((authorization && !call->authorization) || (problem.status && !call->problem))
+		tc_call_reply_problem_text(call, 503, "%s", memory_text);
+	else
+		submit(call, authenticate_job);
+}
+
+static void process(struct tc_call *call, const struct tc_route_match *match)
+{
+	const char *authorization = tc_http_request_header(call->request, "Authorization");
+	struct tocsin_error error = {0};
+	struct tc_problem problem;
+	enum tc_auth_answer auth = call->options->authenticate(call->options->app, authorization,
+							       false, &call->caller, &error);
+
+	if (auth == TC_AUTH_AGAIN) {
+		defer(call, match, authorization);
+		return;
+	}
+	if (!admit(call, auth, &error))
+		return;
+	if (read_input(call, match, &problem))
+		start(call);
+	else
+		tc_call_reply_problem(call, &problem);
+}
+
+static void refuse(struct tc_call *call, unsigned methods, const char *method)
+{
+	char allow[TC_ALLOW_SIZE];
+
+	if (methods == 0) {
+		tc_call_reply_problem_text(call, 404, "There is nothing at %s",
+					   tc_http_request_path(call->request));
+		return;
+	}
+	tc_route_allow(methods, allow);
+	call->allow = allow;
+	tc_call_reply_problem_text(call, 405, "%s is not allowed here; %s is", method, allow);
+}
+
+void tc_router_handle(struct tc_http_request *request, void *userdata)
+{
+	const struct tc_router *router = userdata;
+	const char *method = tc_http_request_method(request);
+	struct tc_call *call = calloc(1, sizeof(*call));
+	struct tc_route_match match;
+
+	if (!call) {
+		tc_http_respond(request, &(struct tc_http_response){.status = 503});
+		return;
+	}
+	call->request = request;
+	call->options = &router->options;
+	call->started_us = tc_clock_us();
+	call->is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+	call->index = TC_CALL_UNMATCHED;
+	tc_list_init(&call->job.node);
+	tc_route_find(router, method, tc_http_request_path(request), &match);
+	if (!match.route) {
+		refuse(call, match.methods, method);
+		return;
+	}
+	call->procedure = match.route->procedure;
+	call->index = match.route->index;
+	process(call, &match);
+}
