@@ -1,0 +1,50 @@
+/* app/cmd_migrate.c: tocsin migrate. */
+#include "app/command.h"
+#include "app/config.h"
+#include "app/database.h"
+#include "pg/migrate.h"
+
+static int migrate(const struct tc_command *command, const struct tc_config *config, bool json)
+{
+	struct tc_database database;
+	struct tocsin_error error;
+	unsigned applied = 0;
+	unsigned version = tc_migrations[tc_migrations_count - 1].version;
+	int result = tc_database_init(&database, config, TC_DATABASE_COMMAND, &error);
+
+	if (result != TOCSIN_OK)
+		return tc_command_failed(command, &error);
+	result = tc_database_migrate(&database, &applied, &error);
+	tc_database_deinit(&database);
+	if (result != TOCSIN_OK)
+		return tc_command_failed(command, &error);
+	if (json)
+		printf("{\"applied\": %u, \"version\": %u}\n", applied, version);
+	else if (applied)
+		printf("%u migrations applied; the database is at version %u\n", applied, version);
+	else
+		printf("nothing to do; the database is at version %u\n", version);
+	return tc_command_finish();
+}
+
+int tc_cmd_migrate(const struct tc_command *command, int argc, char **argv)
+{
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
+	struct tc_config config;
+	bool json = false;
+	int option, status = TC_EXIT_OK;
+
+	while ((option = tc_command_option(command, argc, argv, options, &status)) != TC_OPTION_END) {
+		if (option == TC_OPTION_EXIT)
+			return status;
+		json = true;
+	}
+	if (optind < argc)
+		return tc_command_misused(command, "there is one argument too many: %s", argv[optind]);
+	status = tc_command_configure(command, &config);
+	if (status != TC_EXIT_OK)
+		return status;
+	status = migrate(command, &config, json);
+	tc_config_deinit(&config);
+	return status;
+}

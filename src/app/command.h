@@ -1,0 +1,66 @@
+/* app/command.h: what the commands of the program share: the table's row, options, exit statuses.
+ *
+ * A command's `run` gets its own arguments: argv[0] is its name ("key create"), and returns the
+ * exit status of the process. Output that is data goes to standard output, everything else to standard error. */
+#pragma once
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <tocsin/error.h>
+
+struct tc_config;
+
+/* Exit statuses; those of sysexits.h where it has one. */
+enum {
+	TC_EXIT_OK = 0,
+	TC_EXIT_FAILED = 1,
+	TC_EXIT_USAGE = 64,
+	TC_EXIT_LOST = 74,   /* a lock was lost while the command ran */
+	TC_EXIT_BUSY = 75,   /* somebody holds the key: try again later */
+	TC_EXIT_CONFIG = 78, /* a bad setting */
+};
+
+struct tc_command {
+	const char *name;     /* "serve", "key create" */
+	const char *arguments; /* for the usage line */
+	const char *summary;
+	int (*run)(const struct tc_command *command, int argc, char **argv);
+	const char *help;     /* options and what else there is to know; NULL: nothing */
+	bool shows_settings;  /* --help lists the settings */
+};
+
+int tc_cmd_serve(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_migrate(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_key_list(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_key_revoke(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_incident_list(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_incident_show(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_incident_create(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_incident_resolve(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_lock_run(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_version(const struct tc_command *command, int argc, char **argv);
+
+/* getopt_long with one way to complain. Add TC_HELP_OPTION to `options`. Returns the option's value, -1 when
+ * there are no more, or a negative TC_OPTION_... when the command is to end with *ret_status. */
+#define TC_HELP_OPTION {"help", no_argument, NULL, 'h'}
+enum { TC_OPTION_END = -1, TC_OPTION_EXIT = -2 };
+int tc_command_option(const struct tc_command *command, int argc, char **argv,
+		      const struct option *options, int *ret_status);
+
+/* Says what is wrong with the arguments and where help is; returns TC_EXIT_USAGE. */
+int tc_command_misused(const struct tc_command *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Says what failed; returns the exit status for it. */
+int tc_command_failed(const struct tc_command *command, const struct tocsin_error *error);
+/* Reads the settings, and sets up the log; on failure complains and returns TC_EXIT_CONFIG. */
+int tc_command_configure(const struct tc_command *command, struct tc_config *ret_config);
+/* Reads a whole number of seconds with an optional fraction; false if it is none. At most a day. */
+bool tc_command_parse_seconds(const char *text, unsigned *ret_ms);
+void tc_command_help(const struct tc_command *command, FILE *out);
+/* Prints JSON and a line end; TC_EXIT_OK, or TC_EXIT_FAILED if standard output cannot be written. */
+int tc_command_print_json(const json_t *value);
+/* Flushes standard output, so that a full disk or a closed pipe is not taken for success. */
+int tc_command_finish(void);
