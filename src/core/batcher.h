@@ -32,6 +32,7 @@ struct tc_item {
 	enum tc_item_state state;
 	uint64_t queued_us;
 	struct tocsin_error error; /* when it failed */
+	void *slot;                /* the batcher's own, from submit to finish */
 };
 
 struct tc_batcher_options {

@@ -114,24 +114,51 @@ create function tocsin_timestamp(timestamptz) returns text language sql stable p
 	$$ select to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
 comment on function tocsin_timestamp is 'RFC 3339, UTC, milliseconds, Z';
 
--- The one place that says how an incident looks; everything that shows one selects from it.
+-- How things look, in one place each. The server inlines these: no call a row. concat() leaves out what
+-- is null, and with it the fields that are not set; only text needs to_json.
+create function incident_document(id uuid, title text, description text, status incident_status,
+	severity incident_severity, suppress_notifications boolean, health_override incident_health,
+	created_at timestamptz, updated_at timestamptz, resolved_at timestamptz, systems text[])
+	returns text language sql stable parallel safe as $$
+	select concat('{"id":"', $1, '","title":', to_json($2), ',"description":' || to_json($3)::text,
+		',"status":"', $4, '","severity":"', $5,
+		'","suppressNotifications":', case when $6 then 'true' else 'false' end,
+		',"healthOverride":"' || $7::text || '"',
+		',"createdAt":"', tocsin_timestamp($8), '","updatedAt":"', tocsin_timestamp($9), '"',
+		',"resolvedAt":"' || tocsin_timestamp($10) || '"',
+		',"systemIds":', to_json($11), '}')
+	$$;
+comment on function incident_document is 'JSON of an incident, as lists show it';
+
+create function incident_update_document(incident_updates, with_history boolean)
+	returns text language sql stable parallel safe as $$
+	select concat('{"id":"', $1.id, '","incidentId":"', $1.incident_id,
+		'","message":', to_json($1.message),
+		',"statusChange":"' || $1.status_change::text || '"',
+		',"visibility":"', $1.visibility, '","createdAt":"', tocsin_timestamp($1.created_at), '"',
+		',"editedAt":"' || tocsin_timestamp($1.edited_at) || '"',
+		',"editHistory":' || case when $2 then $1.edit_history::text end,
+		',"createdBy":' || to_json($1.created_by)::text,
+		',"createdByName":' || to_json($1.created_by_name)::text, '}')
+	$$;
+comment on function incident_update_document is 'JSON of an update; the history is for those who manage';
+
+create function incident_link_document(incident_links)
+	returns text language sql stable parallel safe as $$
+	select concat('{"id":"', $1.id, '","incidentId":"', $1.incident_id, '"',
+		',"label":' || to_json($1.label)::text, ',"url":', to_json($1.url),
+		',"visibility":"', $1.visibility, '","createdAt":"', tocsin_timestamp($1.created_at), '"}')
+	$$;
+comment on function incident_link_document is 'JSON of a link';
+
 create view incident_documents as
 select i.id, i.status,
-	json_strip_nulls(json_build_object(
-		'id', i.id,
-		'title', i.title,
-		'description', i.description,
-		'status', i.status,
-		'severity', i.severity,
-		'suppressNotifications', i.suppress_notifications,
-		'healthOverride', i.health_override,
-		'createdAt', tocsin_timestamp(i.created_at),
-		'updatedAt', tocsin_timestamp(i.updated_at),
-		'resolvedAt', tocsin_timestamp(i.resolved_at),
-		'systemIds', array(select s.system_id from incident_systems s
-			where s.incident_id = i.id order by s.position, s.system_id))) as document
+	incident_document(i.id, i.title, i.description, i.status, i.severity, i.suppress_notifications,
+		i.health_override, i.created_at, i.updated_at, i.resolved_at,
+		array(select s.system_id from incident_systems s where s.incident_id = i.id
+			order by s.position, s.system_id)) as document
 from incidents i;
 comment on view incident_documents is 'Incidents as the API shows them in lists';
 comment on column incident_documents.id is 'incidents.id';
 comment on column incident_documents.status is 'incidents.status';
-comment on column incident_documents.document is 'JSON of the incident; unset fields are left out';
+comment on column incident_documents.document is 'JSON text of the incident';
