@@ -180,7 +180,8 @@ int tocsin_lock_work(struct tocsin_held *held, tocsin_work_fn work, void *userda
 /* --- try --- */
 
 static int new_session(struct tocsin_session **ret_session, struct tocsin_locks *locks,
-		       const char *key, struct tocsin_error *error)
+		       const char *key, tocsin_lost_fn lost, void *userdata,
+		       struct tocsin_error *error)
 {
 	TC_CLEANUP(tocsin_session_free) struct tocsin_session *session = calloc(1, sizeof(*session));
 
@@ -188,6 +189,8 @@ static int new_session(struct tocsin_session **ret_session, struct tocsin_locks 
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a session lock");
 	session->locks = locks;
 	session->operation.is_session = true;
+	session->lost = lost;
+	session->userdata = userdata;
 	session->key = strdup(key);
 	if (!session->key)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a session lock");
@@ -202,11 +205,9 @@ int tocsin_lock_try(struct tocsin_locks *locks, const char *key, tocsin_lost_fn 
 	int code = check_first(locks, key, error);
 
 	if (code == TOCSIN_OK)
-		code = new_session(&session, locks, key, error);
+		code = new_session(&session, locks, key, lost, userdata, error);
 	if (code != TOCSIN_OK)
 		return code;
-	session->lost = lost;
-	session->userdata = userdata;
 	code = tc_locks_count(locks, locks->operations->try(session, error));
 	if (code != TOCSIN_OK)
 		return code;

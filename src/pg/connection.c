@@ -64,8 +64,10 @@ static int complete_connecting(PGconn *pg, uint64_t deadline_ms, struct tocsin_e
 	while (PQstatus(pg) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
 		int ready = poll_socket(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
 					deadline_ms);
-		if (ready <= 0)
-			return fail_connecting(pg, "no answer within the connection timeout", error);
+		if (ready <= 0) /* libpq has only begun its own sentence */
+			return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
+						"cannot connect to the database: no answer within the "
+						"connection timeout");
 		next = PQconnectPoll(pg);
 		if (next == PGRES_POLLING_FAILED)
 			break;
