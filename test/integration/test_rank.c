@@ -321,5 +321,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_forms_in_lock, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, tc_test_postgres_start, tc_test_postgres_stop);
+	return cmocka_run_group_tests(tests, tc_test_postgres_setup, tc_test_postgres_teardown);
 }
