@@ -1,0 +1,69 @@
+/* modules/alert/alert_request.h: the alerts of one payload on their way through the batcher.
+ *
+ * Ownership. A request owns its alerts. It belongs to the handler until its alerts are submitted, then to
+ * the batcher's threads together: whoever finishes the last alert calls `answer` and frees it. */
+#pragma once
+
+#include "base/macro.h"
+#include "base/uuid.h"
+#include "core/batcher.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* The lock key of a system: the one that deduped creates hold (modules/incident). */
+#define TC_ALERT_LOCK_PREFIX "incident.dedupe-open-for-system:"
+
+struct tc_alert_request;
+
+/* What became of one alert. */
+enum tc_alert_outcome {
+	TC_ALERT_FAILED,   /* not committed */
+	TC_ALERT_OPENED,   /* opened an incident */
+	TC_ALERT_JOINED,   /* joined the open incident of its system */
+	TC_ALERT_REPEATED, /* was firing and still is */
+	TC_ALERT_RESOLVED, /* was firing, is resolved */
+	TC_ALERT_DROPPED,  /* resolved, and unknown or resolved before */
+	TC_ALERT_REFUSED,  /* of a system nobody registered, where that is refused */
+	TC_ALERT_OUTCOME_COUNT
+};
+
+#define TC_ALERT_DEDUP_KEY_MAX 255   /* characters; longer ones are hashed */
+#define TC_ALERT_SYSTEM_MAX    255   /* characters; longer ones are shortened to a prefix and a hash */
+#define TC_ALERT_TITLE_MAX     500   /* characters; longer ones are cut */
+#define TC_ALERT_REQUEST_MAX   5000u /* alerts in one payload */
+
+struct tc_alert {
+	struct tc_item item; /* key is lock_key, exclusive is identity */
+	struct tc_alert_request *request;
+	enum tc_alert_outcome outcome;
+	bool is_firing;
+	char *lock_key;         /* owned */
+	const char *system_id;  /* within lock_key */
+	char *identity;         /* source, unit separator, dedup key; owned */
+	const char *dedup_key;  /* within identity */
+	const char *source;     /* constant */
+	const char *severity;   /* constant */
+	char *title;            /* owned */
+	char *labels, *annotations; /* JSON objects; owned */
+	char incident_id[TC_UUID_SIZE]; /* of the incident it may open */
+};
+
+struct tc_alert_request {
+	/* Called once, when the last alert is finished, on any thread; must not block or free the request. */
+	void (*answer)(const struct tc_alert_request *request);
+	void *userdata;      /* for answer */
+	atomic_uint pending; /* alerts not finished, and one while they are submitted */
+	unsigned count;
+	struct tc_alert alerts[];
+};
+
+/* A request for `count` alerts, zeroed. NULL if memory ran out. */
+struct tc_alert_request *tc_alert_request_new(unsigned count);
+/* Frees the alerts and the request. NULL allowed, returns NULL. */
+struct tc_alert_request *tc_alert_request_free(struct tc_alert_request *request);
+TC_DEFINE_CLEANUP(struct tc_alert_request *, tc_alert_request_free);
+
+/* Fills in an alert's source, dedup key and system, which make its lock key and identity. Texts are copied, too long ones
+ * shortened as said above. False if memory ran out. */
+bool tc_alert_set_identity(struct tc_alert *alert, const char *source, const char *dedup_key,
+			   const char *system_id);
