@@ -7,7 +7,7 @@
 -- $7 systems, each the text of an array, distinct; $8 key systems, null: open one anyway;
 -- $9 first messages, null: none; $10 ids of the first updates; $11 actors; $12 their names
 -- For all: $13 refuse systems that the catalog does not know
--- columns: ordinal from 1; reused; unknown, positions of refused systems or null; document
+-- columns: ordinal from 1; reused; unknown, a JSON array of refused systems or null; document
 --
 -- A request finds its own incident when it is tried again after a commit whose answer was lost: not reused.
 with request as materialized (
@@ -16,7 +16,7 @@ with request as materialized (
 			where s.system_id = r.key_system and s.is_open
 			order by s.incident_id limit 1) as open_id,
 		case when $13::boolean then
-			(select array_agg(m.position) from unnest(r.system_ids::text[])
+			(select json_agg(m.system_id order by m.position) from unnest(r.system_ids::text[])
 				with ordinality as m (system_id, position)
 				where not exists (select from systems s where s.id = m.system_id)) end as unknown
 	from unnest($1::uuid[], $2::text[], $3::text[], $4::incident_severity[], $5::boolean[],

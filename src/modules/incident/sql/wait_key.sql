@@ -1,4 +1,4 @@
 -- Like try_keys.sql for one key, but waits for it.
--- $1 key; $2 longest wait, milliseconds
-select set_config('lock_timeout', $2, true), pg_advisory_xact_lock(hashtextextended($1, 0)),
+-- $1 key
+select pg_advisory_xact_lock(hashtextextended($1, 0)),
 	set_config('plan_cache_mode', 'force_generic_plan', true), set_config('tocsin.locked', '{t}', true)
