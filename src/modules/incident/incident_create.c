@@ -1,0 +1,50 @@
+/* modules/incident/incident_create.c: procedure createIncident. It runs inline: a deduped create goes to
+ * the creator without a thread of the work executor, a plain one to that executor. */
+#include "core/app.h"
+#include "modules/incident/creator.h"
+#include "modules/incident/incident.h"
+#include "modules/incident/incident_api.h"
+
+static void run_plain(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	struct tc_app *app = tc_call_app(call);
+	struct tc_incident_request request;
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	bool is_refused = false;
+	int r = tc_incident_request_init(&request, call, &error);
+
+	if (r) {
+		tc_call_reply_error(call, &error);
+		return;
+	}
+	r = tc_incident_open(app->work_pool, &request.draft, app->reject_unknown_systems, &json,
+			     &is_refused, &error);
+	if (r)
+		tc_call_reply_error(call, &error);
+	else if (is_refused)
+		tc_incident_request_refuse(&request, json.data);
+	else
+		tc_call_reply_buffer(call, 201, &json);
+	tc_incident_request_deinit(&request);
+}
+
+void tc_incident_create_run(struct tc_call *call)
+{
+	struct tc_app *app = tc_call_app(call);
+	struct tc_job *job = tc_call_job(call);
+	struct tocsin_error error;
+	int r;
+
+	if (tc_call_boolean(call, "dedupeOpenForSystem", false)) {
+		tc_incident_creator_submit(app->creator, call);
+		return;
+	}
+	job->run = run_plain;
+	r = tc_executor_submit(app->work, job);
+	if (r) {
+		tocsin_error_set(&error, r, "Too many requests are waiting");
+		tc_call_reply_error(call, &error);
+	}
+}
