@@ -12,6 +12,8 @@
 
 /* One for the session lock, one for waiting. */
 #define CONNECTIONS 2u
+/* What fits together with the name of a turnstile. */
+#define KEY_MAX (TOCSIN_LOCK_KEY_MAX - 24)
 
 struct request {
 	const struct tc_command *command;
@@ -116,8 +118,8 @@ int tc_cmd_lock_run(const struct tc_command *command, int argc, char **argv)
 		return tc_command_misused(command, "KEY -- COMMAND is needed");
 	request.key = argv[optind];
 	request.argv = argv + optind + 2;
-	if (!*request.key || strlen(request.key) > TOCSIN_LOCK_KEY_MAX)
-		return tc_command_misused(command, "a KEY has 1 to %d bytes", TOCSIN_LOCK_KEY_MAX);
+	if (!*request.key || strlen(request.key) > KEY_MAX)
+		return tc_command_misused(command, "a KEY has 1 to %d bytes", KEY_MAX);
 	status = tc_command_configure(command, &config);
 	if (status != TC_EXIT_OK)
 		return status;

@@ -1,0 +1,200 @@
+/* app/server.c: the wiring: what is made in which order, and stopped in which.
+ *
+ * Stopping goes against the flow of requests: first nothing comes in and what is in flight is
+ * answered, then executor and batchers finish what is queued, then what they all use goes. */
+#include "app/server.h"
+
+#include "app/nodes.h"
+#include "app/pools.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "core/hints.h"
+#include "modules/alert/alert.h"
+#include "modules/auth/auth.h"
+#include "modules/incident/creator.h"
+#include "modules/incident/incident.h"
+#include <stdio.h>
+
+#define EXECUTOR_THREADS_MAX 32u
+#define EXECUTOR_QUEUE_MAX   4096u
+#define HTTP_CONNECTIONS_MAX 16384u
+#define HTTP_BODY_MAX        ((size_t)1024 * 1024)
+#define HTTP_IDLE_TIMEOUT_S  75u
+#define DRAIN_TIMEOUT_MS     20000u
+
+static const struct tc_procedure *const tables[] = {
+	tc_incident_procedures,
+	tc_alert_procedures,
+	tc_auth_procedures,
+	tc_status_procedures,
+};
+
+struct tc_server *tc_server_from(struct tc_app *app)
+{
+	return tc_container_of(app, struct tc_server, app);
+}
+
+/* A setting whose value only the start can judge: exit status 78. */
+static int blame(struct tc_server *server, const char *setting, int result, struct tocsin_error *error)
+{
+	char message[TOCSIN_ERROR_MESSAGE_SIZE];
+
+	if (result != TOCSIN_E_INVALID)
+		return result;
+	server->is_setting_bad = true;
+	snprintf(message, sizeof(message), "%s", error->message);
+	return tocsin_error_set(error, result, "%s: %.400s", setting, message);
+}
+
+int tc_server_open_database(struct tc_server *server, const struct tc_config *config,
+			    struct tocsin_error *error)
+{
+	int result = tc_database_init(&server->database, config, TC_DATABASE_SERVE, error);
+
+	server->config = config;
+	server->has_database = result == TOCSIN_OK;
+	return result;
+}
+
+static int migrate(struct tc_server *server, struct tocsin_error *error)
+{
+	unsigned applied = 0;
+	int result = tc_database_migrate(&server->database, &applied, error);
+
+	if (result == TOCSIN_OK && applied)
+		tc_log_info("serve.migrated", "%u migrations applied", applied);
+	return result;
+}
+
+/* The way to the database, and what runs on it. */
+static int open_base(struct tc_server *server, struct tocsin_error *error)
+{
+	const struct tc_config *config = server->config;
+	const char *conninfo = server->database.conninfo;
+	struct tc_app *app = &server->app;
+	struct tocsin_locks_options locks = {.wait_timeout_ms = config->lock_timeout_ms,
+					     .idle_tx_timeout_ms = config->lock_idle_tx_timeout_ms};
+	int result = tc_pools_new(&app->work_pool, config, conninfo, TOCSIN_POOL_WORK, 0, error);
+
+	if (result == TOCSIN_OK)
+		result = tc_pools_new(&app->lock_pool, config, conninfo, TOCSIN_POOL_LOCK, 0, error);
+	locks.work_pool = app->work_pool;
+	locks.lock_pool = app->lock_pool;
+	if (result == TOCSIN_OK)
+		result = tocsin_locks_new(&app->locks, &locks, error);
+	if (result == TOCSIN_OK)
+		result = tc_executor_new(&app->work, "work", TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX),
+					 EXECUTOR_QUEUE_MAX, error);
+	if (result == TOCSIN_OK)
+		result = tc_hints_new(&app->hints, conninfo, error);
+	return result;
+}
+
+static int open_auth(struct tc_server *server, struct tocsin_error *error)
+{
+	struct tc_app *app = &server->app;
+	char key[TC_AUTH_KEY_SIZE] = "";
+	int result = tc_auth_new(&app->auth, app->work_pool, app->hints, error);
+
+	if (result == TOCSIN_OK)
+		result = blame(server, "TOCSIN_ADMIN_KEY",
+			       tc_auth_ensure_admin(app->work_pool, server->config->admin_key, key, error),
+			       error);
+	if (result != TOCSIN_OK || !key[0])
+		return result;
+	/* At once: should the rest of the start fail, it would never be seen. */
+	printf("Admin key, shown only now: %s\n", key);
+	if (fflush(stdout) != 0)
+		return tocsin_error_set(error, TOCSIN_E_SYSTEM,
+					"cannot write the admin key to standard output; make another with "
+					"tocsin key create --role=admin NAME");
+	return TOCSIN_OK;
+}
+
+/* The two batchers share the lock pool; with a small one each has less of it. */
+static int open_modules(struct tc_server *server, struct tocsin_error *error)
+{
+	const struct tc_config *config = server->config;
+	struct tc_app *app = &server->app;
+	unsigned workers = config->lock_pool_max < 8 ? 1 : 2;
+	unsigned rest = config->lock_pool_max > 2 * workers ? config->lock_pool_max - 2 * workers : 0;
+	unsigned waiters = TC_MAX(rest / 2, 1u);
+	struct tc_incident_creator_options creator = {
+		.lock_pool = app->lock_pool,
+		.workers = workers,
+		.waiters_max = waiters,
+		.wait_timeout_ms = config->lock_timeout_ms,
+		.reject_unknown_systems = config->reject_unknown_systems,
+	};
+	struct tc_alert_intake_options alerts = {
+		.lock_pool = app->lock_pool,
+		.system_labels = config->alert_system_labels,
+		.auto_resolve = config->alert_auto_resolve,
+		.reject_unknown_systems = config->reject_unknown_systems,
+		.workers = workers,
+		.waiters_max = waiters,
+		.wait_timeout_ms = config->lock_timeout_ms,
+	};
+	struct tc_nodes_options nodes = {.work_pool = app->work_pool,
+					 .pool_max = config->pool_max,
+					 .lock_pool_max = config->lock_pool_max};
+	int result = tc_incident_creator_new(&app->creator, &creator, error);
+
+	app->reject_unknown_systems = config->reject_unknown_systems;
+	if (result == TOCSIN_OK)
+		result = tc_alert_intake_new(&app->alerts, &alerts, error);
+	if (result == TOCSIN_OK)
+		result = tc_nodes_new(&server->nodes, &nodes, error);
+	return result;
+}
+
+static int open_http(struct tc_server *server, struct tocsin_error *error)
+{
+	struct tc_router_options router = {.tables = tables,
+					   .tables_count = TC_ARRAY_LENGTH(tables),
+					   .app = &server->app,
+					   .authenticate = tc_auth_authenticate,
+					   .work = server->app.work};
+	struct tc_http_options http = {.listen = server->config->listen,
+				       .max_body = HTTP_BODY_MAX,
+				       .max_connections = HTTP_CONNECTIONS_MAX,
+				       .idle_timeout_s = HTTP_IDLE_TIMEOUT_S,
+				       .handler = tc_router_handle};
+	int result = tc_router_new(&server->router, &router, error);
+
+	if (result != TOCSIN_OK)
+		return result;
+	http.userdata = server->router;
+	return blame(server, "TOCSIN_LISTEN", tc_http_server_new(&server->http, &http, error), error);
+}
+
+int tc_server_open(struct tc_server *server, struct tocsin_error *error)
+{
+	static int (*const steps[])(struct tc_server *, struct tocsin_error *) = {
+		migrate, open_base, open_auth, open_modules, open_http};
+	int result = TOCSIN_OK;
+
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(steps) && result == TOCSIN_OK; i++)
+		result = steps[i](server, error);
+	return result;
+}
+
+void tc_server_close(struct tc_server *server)
+{
+	struct tc_app *app = &server->app;
+
+	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
+	app->work = tc_executor_free(app->work);
+	app->alerts = tc_alert_intake_free(app->alerts);
+	app->creator = tc_incident_creator_free(app->creator);
+	server->router = tc_router_free(server->router);
+	server->nodes = tc_nodes_free(server->nodes);
+	app->hints = tc_hints_free(app->hints);
+	app->auth = tc_auth_free(app->auth);
+	app->locks = tocsin_locks_free(app->locks);
+	app->lock_pool = tocsin_pool_free(app->lock_pool);
+	app->work_pool = tocsin_pool_free(app->work_pool);
+	if (server->has_database)
+		tc_database_deinit(&server->database);
+	server->has_database = false;
+}

@@ -1,0 +1,37 @@
+/* app/server.h: the running server: everything that `tocsin serve` makes, in the order it is made. */
+#pragma once
+
+#include "app/config.h"
+#include "app/database.h"
+#include "core/app.h"
+#include "core/procedure.h"
+
+struct tc_nodes;
+
+struct tc_server {
+	struct tc_app app; /* what handlers get; the rest is found from it */
+	const struct tc_config *config;
+	struct tc_database database;
+	bool has_database;
+	bool is_setting_bad; /* the start failed because of a setting */
+	struct tc_nodes *nodes;
+	struct tc_router *router;
+	struct tc_http_server *http;
+};
+
+/* Makes the database reachable; `server` is zeroed, `config` borrowed. Blocks, as long as a cluster is made
+ * or recovered. After a failure of this or the next function close it, too. */
+int tc_server_open_database(struct tc_server *server, const struct tc_config *config,
+			    struct tocsin_error *error);
+/* Starts everything else. Blocks. Prints the admin key, if one was made, on standard output. */
+int tc_server_open(struct tc_server *server, struct tocsin_error *error);
+/* Finishes requests in flight, and stops everything. Blocks. Allowed on a server that is half open. */
+void tc_server_close(struct tc_server *server);
+
+/* The server that a call came to. */
+struct tc_server *tc_server_from(struct tc_app *app);
+
+/* Procedures /healthz, /readyz and /metrics (status_api.c); ends with a row whose name is NULL. */
+extern const struct tc_procedure tc_status_procedures[];
+/* What others count, in Prometheus' text format (status_metrics.c). Does not block. */
+void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out);

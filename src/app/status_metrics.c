@@ -1,0 +1,222 @@
+/* app/status_metrics.c: what pools, locks, batchers, the executor and the node know of themselves, at
+ * the moment of a scrape. Tables say what is shown; the functions only walk them. */
+#include "app/server.h"
+
+#include "app/nodes.h"
+#include "base/macro.h"
+#include "core/hints.h"
+#include "core/metrics.h"
+#include "modules/alert/alert.h"
+#include "modules/incident/creator.h"
+#include <stdio.h>
+
+#define MICROSECONDS 1e6
+
+/* --- pools --- */
+
+struct pools {
+	struct tocsin_pool_stats work, lock;
+};
+
+#define POOL(member) offsetof(struct tocsin_pool_stats, member)
+
+/* Numbers that are `unsigned` and say how things are now, and those that are uint64_t and only grow. */
+static const struct {
+	const char *name, *type, *help;
+	size_t offset;
+	bool is_counter;
+	double unit;
+} pool_metrics[] = {
+	{"tocsin_pool_connections_max", "gauge", "Most connections the pool may open.", POOL(max), false, 1},
+	{"tocsin_pool_waiting", "gauge", "Callers waiting for a connection.", POOL(waiting), false, 1},
+	{"tocsin_pool_acquired_total", "counter", "Connections handed out.", POOL(acquired), true, 1},
+	{"tocsin_pool_waits_total", "counter", "Callers that had to wait.", POOL(waited), true, 1},
+	{"tocsin_pool_wait_seconds_total", "counter", "Time spent waiting.", POOL(wait_us), true,
+	 MICROSECONDS},
+	{"tocsin_pool_timeouts_total", "counter", "Callers that got no connection in time.", POOL(timeouts),
+	 true, 1},
+	{"tocsin_pool_opened_total", "counter", "Connections opened.", POOL(opened), true, 1},
+	{"tocsin_pool_closed_total", "counter", "Connections closed.", POOL(closed), true, 1},
+	{"tocsin_pool_died_total", "counter", "Idle connections whose server went away.", POOL(died), true, 1},
+};
+
+static double read_value(const void *base, size_t offset, bool is_counter, double unit)
+{
+	const char *field = (const char *)base + offset;
+
+	if (is_counter)
+		return (double)*(const uint64_t *)(const void *)field / unit;
+	return (double)*(const unsigned *)(const void *)field / unit;
+}
+
+static void format_pool_states(const struct pools *pools, struct tc_buffer *out)
+{
+	const char *const name = "tocsin_pool_connections";
+
+	tc_metrics_head(out, name, "gauge", "Connections by state.");
+	tc_metrics_sample(out, name, "pool=\"work\",state=\"idle\"", pools->work.idle);
+	tc_metrics_sample(out, name, "pool=\"work\",state=\"in_use\"", pools->work.in_use);
+	tc_metrics_sample(out, name, "pool=\"work\",state=\"connecting\"", pools->work.connecting);
+	tc_metrics_sample(out, name, "pool=\"lock\",state=\"idle\"", pools->lock.idle);
+	tc_metrics_sample(out, name, "pool=\"lock\",state=\"in_use\"", pools->lock.in_use);
+	tc_metrics_sample(out, name, "pool=\"lock\",state=\"connecting\"", pools->lock.connecting);
+}
+
+static void format_pools(struct tc_server *server, struct tc_buffer *out)
+{
+	struct pools pools;
+
+	tocsin_pool_get_stats(server->app.work_pool, &pools.work);
+	tocsin_pool_get_stats(server->app.lock_pool, &pools.lock);
+	format_pool_states(&pools, out);
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(pool_metrics); i++) {
+		size_t offset = pool_metrics[i].offset;
+		bool is_counter = pool_metrics[i].is_counter;
+		double unit = pool_metrics[i].unit;
+
+		tc_metrics_head(out, pool_metrics[i].name, pool_metrics[i].type, pool_metrics[i].help);
+		tc_metrics_sample(out, pool_metrics[i].name, "pool=\"work\"",
+				  read_value(&pools.work, offset, is_counter, unit));
+		tc_metrics_sample(out, pool_metrics[i].name, "pool=\"lock\"",
+				  read_value(&pools.lock, offset, is_counter, unit));
+	}
+}
+
+/* --- one number each --- */
+
+static void format_one(struct tc_buffer *out, const char *name, const char *type, const char *help,
+		       double value)
+{
+	tc_metrics_head(out, name, type, help);
+	tc_metrics_sample(out, name, NULL, value);
+}
+
+static void format_locks(struct tocsin_locks *locks, struct tc_buffer *out)
+{
+	struct tocsin_locks_stats stats;
+
+	tocsin_locks_get_stats(locks, &stats);
+	format_one(out, "tocsin_lock_sessions", "gauge", "Session locks held.", stats.sessions);
+	format_one(out, "tocsin_lock_waiting", "gauge", "Callers waiting for a key.", stats.waiting);
+	format_one(out, "tocsin_lock_acquired_total", "counter", "Keys granted.", (double)stats.acquired);
+	format_one(out, "tocsin_lock_waits_total", "counter", "Callers that had to wait for a key.",
+		   (double)stats.waited);
+	format_one(out, "tocsin_lock_wait_seconds_total", "counter", "Time spent waiting for keys.",
+		   (double)stats.wait_us / MICROSECONDS);
+	format_one(out, "tocsin_lock_timeouts_total", "counter", "Keys not granted in time.",
+		   (double)stats.timeouts);
+	format_one(out, "tocsin_lock_lost_total", "counter", "Locks lost while they were held.",
+		   (double)stats.lost);
+	format_one(out, "tocsin_lock_deadlocks_total", "counter",
+		   "Operations ended because they waited for each other.", (double)stats.deadlocks);
+}
+
+static void format_node(struct tc_server *server, struct tc_buffer *out)
+{
+	struct tc_nodes_status status;
+
+	tc_nodes_get_status(server->nodes, &status);
+	format_one(out, "tocsin_http_requests_in_flight", "gauge", "Requests that are being answered.",
+		   tc_http_server_in_flight(server->http));
+	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
+		   tc_http_server_connections(server->http));
+	format_one(out, "tocsin_executor_queued", "gauge", "Requests waiting for a thread of the work executor.",
+		   tc_executor_queued(server->app.work));
+	format_one(out, "tocsin_hints_connected", "gauge", "Whether hints of other nodes can be heard.",
+		   tc_hints_is_connected(server->app.hints));
+	format_one(out, "tocsin_database_up", "gauge", "Whether the database answered the last heartbeat.",
+		   status.is_known);
+	if (!status.is_known)
+		return; /* better no number than an old one */
+	format_one(out, "tocsin_nodes", "gauge", "Nodes that share the database.", (double)status.nodes);
+	format_one(out, "tocsin_nodes_connections_wanted", "gauge",
+		   "Most connections that all nodes may open.", (double)status.connections_wanted);
+	format_one(out, "tocsin_nodes_connections_available", "gauge",
+		   "Connections the database server has for them: max_connections less the reserved ones.",
+		   (double)status.connections_available);
+	format_one(out, "tocsin_outbox_lag_seconds", "gauge",
+		   "Age of the oldest event that a reader has not read.", status.outbox_lag_s);
+	format_one(out, "tocsin_outbox_unread", "gauge", "Events that the slowest reader has not read.",
+		   (double)status.outbox_unread);
+}
+
+/* --- batchers --- */
+
+static const struct {
+	const char *name, *type, *help;
+	size_t offset;
+	bool is_counter;
+} batcher_metrics[] = {
+	{"tocsin_batcher_queued", "gauge", "Requests waiting for a batch.",
+	 offsetof(struct tc_batcher_stats, queued), false},
+	{"tocsin_batcher_contended_keys", "gauge", "Keys held elsewhere that requests wait for.",
+	 offsetof(struct tc_batcher_stats, contended_keys), false},
+	{"tocsin_batcher_contended_items", "gauge", "Requests that wait for such keys.",
+	 offsetof(struct tc_batcher_stats, contended_items), false},
+	{"tocsin_batcher_batches_total", "counter", "Batches run.", offsetof(struct tc_batcher_stats, batches),
+	 true},
+	{"tocsin_batcher_items_total", "counter", "Requests run in them.",
+	 offsetof(struct tc_batcher_stats, items), true},
+};
+
+static void format_batchers(struct tc_server *server, struct tc_buffer *out)
+{
+	struct tc_incident_creator_stats create;
+	struct tc_alert_stats alert;
+
+	tc_incident_creator_get_stats(server->app.creator, &create);
+	tc_alert_intake_get_stats(server->app.alerts, &alert);
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(batcher_metrics); i++) {
+		size_t offset = batcher_metrics[i].offset;
+		bool is_counter = batcher_metrics[i].is_counter;
+
+		tc_metrics_head(out, batcher_metrics[i].name, batcher_metrics[i].type,
+				batcher_metrics[i].help);
+		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"create\"",
+				  read_value(&create.batcher, offset, is_counter, 1));
+		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"alert\"",
+				  read_value(&alert.batcher, offset, is_counter, 1));
+	}
+}
+
+static void format_creates(struct tc_server *server, struct tc_buffer *out)
+{
+	const char *const name = "tocsin_deduped_creates_total";
+	struct tc_incident_creator_stats stats;
+
+	tc_incident_creator_get_stats(server->app.creator, &stats);
+	tc_metrics_head(out, name, "counter", "Deduped creates by what became of them.");
+	tc_metrics_sample(out, name, "outcome=\"created\"", (double)stats.created);
+	tc_metrics_sample(out, name, "outcome=\"reused\"", (double)stats.reused);
+	tc_metrics_sample(out, name, "outcome=\"refused\"", (double)stats.refused);
+	tc_metrics_sample(out, name, "outcome=\"failed\"", (double)stats.failed);
+}
+
+static void format_alerts(struct tc_server *server, struct tc_buffer *out)
+{
+	const char *const name = "tocsin_alerts_total";
+	struct tc_alert_stats stats;
+
+	tc_alert_intake_get_stats(server->app.alerts, &stats);
+	format_one(out, "tocsin_alerts_received_total", "counter", "Alerts received.",
+		   (double)stats.received);
+	tc_metrics_head(out, name, "counter", "Alerts by what became of them.");
+	tc_metrics_sample(out, name, "outcome=\"opened\"", (double)stats.opened);
+	tc_metrics_sample(out, name, "outcome=\"joined\"", (double)stats.joined);
+	tc_metrics_sample(out, name, "outcome=\"repeated\"", (double)stats.repeated);
+	tc_metrics_sample(out, name, "outcome=\"resolved\"", (double)stats.resolved);
+	tc_metrics_sample(out, name, "outcome=\"dropped\"", (double)stats.dropped);
+	tc_metrics_sample(out, name, "outcome=\"failed\"", (double)stats.failed);
+	format_one(out, "tocsin_alerts_incidents_resolved_total", "counter",
+		   "Incidents resolved with their last firing alert.", (double)stats.incidents_resolved);
+}
+
+void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)
+{
+	format_pools(server, out);
+	format_locks(server->app.locks, out);
+	format_node(server, out);
+	format_batchers(server, out);
+	format_creates(server, out);
+	format_alerts(server, out);
+}
