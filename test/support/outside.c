@@ -19,6 +19,8 @@ PGconn *tc_outside_connect(const char *conninfo)
 
 	if (PQstatus(outside) != CONNECTION_OK)
 		fail_msg("cannot connect: %s", PQerrorMessage(outside));
+	tc_outside_run(outside,
+		       "set client_min_messages = warning"); /* no "does not exist, skipping" */
 	return outside;
 }
 
