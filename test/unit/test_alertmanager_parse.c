@@ -1,6 +1,6 @@
 /* Alertmanager's webhook, version 4: what is made of it. */
-#include "modules/alert/alertmanager.h"
 #include "base/utf8.h"
+#include "modules/alert/alertmanager.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,8 @@ static struct tc_alert_request *parse(const char *json)
 	json_t *alerts = json_loads(json, JSON_DECODE_ANY, NULL);
 
 	assert_non_null(alerts);
-	assert_int_equal(tc_alert_labels_init(&labels, "system,service,job,instance", NULL), TOCSIN_OK);
+	assert_int_equal(tc_alert_labels_init(&labels, "system,service,job,instance", NULL),
+			 TOCSIN_OK);
 	if (tc_alertmanager_parse(alerts, &labels, &request, &problem, &error))
 		fail_msg("%s: %s", json, error.message);
 	json_decref(alerts);
@@ -29,10 +30,11 @@ static struct tc_alert_request *parse(const char *json)
 
 static void test_row(void **state)
 {
-	struct tc_alert_request *request =
-		parse("[{\"status\": \"resolved\", \"labels\": {\"b\": \"2\", \"alertname\": \"Down\", "
-		      "\"job\": \"db\", \"severity\": \"Critical\"}, \"annotations\": {\"summary\": \"It is down\"}, "
-		      "\"startsAt\": \"2026-01-01T00:00:00Z\", \"fingerprint\": \"c0ffee\"}]");
+	struct tc_alert_request *request = parse(
+		"[{\"status\": \"resolved\", \"labels\": {\"b\": \"2\", \"alertname\": \"Down\", "
+		"\"job\": \"db\", \"severity\": \"Critical\"}, \"annotations\": {\"summary\": \"It "
+		"is down\"}, "
+		"\"startsAt\": \"2026-01-01T00:00:00Z\", \"fingerprint\": \"c0ffee\"}]");
 	const struct tc_alert *alert = &request->alerts[0];
 
 	(void)state;
@@ -42,11 +44,13 @@ static void test_row(void **state)
 	assert_string_equal(alert->item.key, PREFIX "db");
 	assert_string_equal(alert->source, "alertmanager");
 	assert_string_equal(alert->dedup_key, "c0ffee");
-	assert_string_equal(alert->item.exclusive, "alertmanager\x1f" "c0ffee");
+	assert_string_equal(alert->item.exclusive, "alertmanager\x1f"
+						   "c0ffee");
 	assert_string_equal(alert->severity, "critical");
 	assert_string_equal(alert->title, "It is down");
-	assert_string_equal(alert->labels,
-			    "{\"alertname\":\"Down\",\"b\":\"2\",\"job\":\"db\",\"severity\":\"Critical\"}");
+	assert_string_equal(
+		alert->labels,
+		"{\"alertname\":\"Down\",\"b\":\"2\",\"job\":\"db\",\"severity\":\"Critical\"}");
 	assert_string_equal(alert->annotations, "{\"summary\":\"It is down\"}");
 	assert_true(tc_uuid_is_valid(alert->incident_id));
 	tc_alert_request_free(request);
@@ -63,12 +67,18 @@ static void test_mapping(void **state)
 		{"\"labels\": null, \"annotations\": null", "unknown", "minor", "Alert on unknown"},
 		{"\"labels\": {\"alertname\": \"A\"}", "A", "minor", "A"},
 		{"\"labels\": {\"instance\": \"i\", \"job\": \"j\"}", "j", "minor", "Alert on j"},
-		{"\"labels\": {\"system\": \"\", \"service\": \"s\", \"job\": \"j\"}", "s", "minor", "Alert on s"},
-		{"\"labels\": {\"system\": \"x\", \"severity\": \"warning\"}", "x", "major", "Alert on x"},
-		{"\"labels\": {\"system\": \"x\", \"severity\": \"ERROR\"}", "x", "major", "Alert on x"},
-		{"\"labels\": {\"system\": \"x\", \"severity\": \"high\"}", "x", "major", "Alert on x"},
-		{"\"labels\": {\"system\": \"x\", \"severity\": \"page\"}", "x", "minor", "Alert on x"},
-		{"\"labels\": {\"alertname\": \"A\"}, \"annotations\": {\"summary\": \"\"}", "A", "minor", "A"},
+		{"\"labels\": {\"system\": \"\", \"service\": \"s\", \"job\": \"j\"}", "s", "minor",
+		 "Alert on s"},
+		{"\"labels\": {\"system\": \"x\", \"severity\": \"warning\"}", "x", "major",
+		 "Alert on x"},
+		{"\"labels\": {\"system\": \"x\", \"severity\": \"ERROR\"}", "x", "major",
+		 "Alert on x"},
+		{"\"labels\": {\"system\": \"x\", \"severity\": \"high\"}", "x", "major",
+		 "Alert on x"},
+		{"\"labels\": {\"system\": \"x\", \"severity\": \"page\"}", "x", "minor",
+		 "Alert on x"},
+		{"\"labels\": {\"alertname\": \"A\"}, \"annotations\": {\"summary\": \"\"}", "A",
+		 "minor", "A"},
 	};
 
 	(void)state;
@@ -76,8 +86,8 @@ static void test_mapping(void **state)
 		struct tc_alert_request *request;
 		char json[512];
 
-		snprintf(json, sizeof(json), "[{\"status\": \"firing\"%s%s}]", *cases[i].rest ? ", " : "",
-			 cases[i].rest);
+		snprintf(json, sizeof(json), "[{\"status\": \"firing\"%s%s}]",
+			 *cases[i].rest ? ", " : "", cases[i].rest);
 		request = parse(json);
 		assert_true(request->alerts[0].is_firing);
 		assert_string_equal(request->alerts[0].system_id, cases[i].system);
@@ -92,7 +102,8 @@ static void test_made_fingerprint(void **state)
 {
 	struct tc_alert_request *request =
 		parse("[{\"status\": \"firing\", \"labels\": {\"a\": \"1\", \"b\": \"2\"}},"
-		      "{\"status\": \"firing\", \"labels\": {\"b\": \"2\", \"a\": \"1\"}, \"fingerprint\": \"\"},"
+		      "{\"status\": \"firing\", \"labels\": {\"b\": \"2\", \"a\": \"1\"}, "
+		      "\"fingerprint\": \"\"},"
 		      "{\"status\": \"firing\", \"labels\": {\"a\": \"1b\", \"2\": \"\"}},"
 		      "{\"status\": \"firing\", \"labels\": {\"a\": \"2\", \"b\": \"1\"}},"
 		      "{\"status\": \"firing\"}]");
@@ -102,7 +113,8 @@ static void test_made_fingerprint(void **state)
 	assert_int_equal(strlen(request->alerts[0].dedup_key), 32);
 	for (unsigned i = 1; i < 5; i++)
 		for (unsigned j = i + 1; j < 5; j++)
-			assert_string_not_equal(request->alerts[i].dedup_key, request->alerts[j].dedup_key);
+			assert_string_not_equal(request->alerts[i].dedup_key,
+						request->alerts[j].dedup_key);
 	tc_alert_request_free(request);
 }
 
@@ -116,8 +128,10 @@ static void test_long_values(void **state)
 	for (size_t i = 0; i < 600; i++)
 		memcpy(name + 2 * i, "\xc3\xa9", 2);
 	snprintf(json, sizeof(json),
-		 "[{\"status\": \"firing\", \"labels\": {\"system\": \"%s\"}, \"annotations\": {\"summary\": \"%s\"}, "
-		 "\"fingerprint\": \"%s\"}, {\"status\": \"firing\", \"labels\": {\"system\": \"%s!\"}, "
+		 "[{\"status\": \"firing\", \"labels\": {\"system\": \"%s\"}, \"annotations\": "
+		 "{\"summary\": \"%s\"}, "
+		 "\"fingerprint\": \"%s\"}, {\"status\": \"firing\", \"labels\": {\"system\": "
+		 "\"%s!\"}, "
 		 "\"fingerprint\": \"%s!\"}]",
 		 name, name, name, name, name);
 	request = parse(json);
@@ -148,10 +162,13 @@ static void test_bad_input(void **state)
 		{"[{\"status\": \"firing\"}, {\"status\": \"suppressed\"}]", "/alerts/1/status"},
 		{"[{\"status\": \"firing\", \"labels\": []}]", "/alerts/0/labels"},
 		{"[{\"status\": \"firing\", \"labels\": {\"a\": 1}}]", "/alerts/0/labels"},
-		{"[{\"status\": \"firing\", \"labels\": {\"a\": \"x\\u0000y\"}}]", "/alerts/0/labels"},
-		{"[{\"status\": \"firing\", \"annotations\": {\"a\": null}}]", "/alerts/0/annotations"},
+		{"[{\"status\": \"firing\", \"labels\": {\"a\": \"x\\u0000y\"}}]",
+		 "/alerts/0/labels"},
+		{"[{\"status\": \"firing\", \"annotations\": {\"a\": null}}]",
+		 "/alerts/0/annotations"},
 		{"[{\"status\": \"firing\", \"fingerprint\": 7}]", "/alerts/0/fingerprint"},
-		{"[{\"status\": \"firing\", \"fingerprint\": \"a\\u0000\"}]", "/alerts/0/fingerprint"},
+		{"[{\"status\": \"firing\", \"fingerprint\": \"a\\u0000\"}]",
+		 "/alerts/0/fingerprint"},
 	};
 	struct tc_alert_labels labels = {0};
 
@@ -160,7 +177,8 @@ static void test_bad_input(void **state)
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(cases); i++) {
 		struct tc_alert_request *request = NULL;
 		struct tc_problem problem = {0};
-		json_t *alerts = json_loads(cases[i].alerts, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		json_t *alerts =
+			json_loads(cases[i].alerts, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
 		assert_non_null(alerts);
 		assert_int_equal(tc_alertmanager_parse(alerts, &labels, &request, &problem, NULL),
@@ -184,7 +202,8 @@ static void test_too_many(void **state)
 	assert_int_equal(tc_alert_labels_init(&labels, "system", NULL), TOCSIN_OK);
 	for (unsigned i = 0; i <= TC_ALERT_REQUEST_MAX; i++)
 		json_array_append(alerts, alert);
-	assert_int_equal(tc_alertmanager_parse(alerts, &labels, &request, &problem, NULL), TOCSIN_E_INVALID);
+	assert_int_equal(tc_alertmanager_parse(alerts, &labels, &request, &problem, NULL),
+			 TOCSIN_E_INVALID);
 	assert_string_equal(problem.errors[0].pointer, "/alerts");
 	json_decref(alert);
 	json_decref(alerts);
@@ -193,8 +212,8 @@ static void test_too_many(void **state)
 
 static void test_system_labels(void **state)
 {
-	static const char *const bad[] = {"", ",", "a,", "a,,b", "a b", "1a", "a-b",
-					  "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"};
+	static const char *const bad[] = {"",    ",",  "a,",  "a,,b",
+					  "a b", "1a", "a-b", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"};
 	struct tc_alert_labels labels = {0};
 
 	(void)state;
@@ -209,9 +228,12 @@ static void test_system_labels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_row),        cmocka_unit_test(test_mapping),
-		cmocka_unit_test(test_made_fingerprint), cmocka_unit_test(test_long_values),
-		cmocka_unit_test(test_bad_input),  cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_row),
+		cmocka_unit_test(test_mapping),
+		cmocka_unit_test(test_made_fingerprint),
+		cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_system_labels),
 	};
 

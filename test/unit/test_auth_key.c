@@ -43,8 +43,10 @@ static void test_parse(void **state)
 		{"tocsin_" ID "_" SECRET "A", false},
 		{"tocsin_0190a0b0-0000-7000-8000-0123456789a_A" SECRET, false},
 		{"tocsin_0190a0b0x0000-7000-8000-0123456789ab_" SECRET, false},
-		{"tocsin_" ID "_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh+", false}, /* not base64url */
-		{"tocsin_" ID "_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9", false}, /* bits no encoder writes */
+		{"tocsin_" ID "_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh+",
+		 false}, /* not base64url */
+		{"tocsin_" ID "_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9",
+		 false}, /* bits no encoder writes */
 		{"tocsin_" ID "_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh=", false},
 		{"tocsin_" ID "_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH ", false},
 	};
@@ -69,12 +71,14 @@ static void test_hash_depends_on_all(void **state)
 
 		if (!isalnum((unsigned char)was))
 			continue;
-		text[i] = was == '4' ? '8' : '4'; /* the last character too: both end in two zero bits */
+		text[i] = was == '4' ? '8'
+				     : '4'; /* the last character too: both end in two zero bits */
 		assert_true(tc_auth_key_parse(text, &other));
 		assert_false(tc_auth_key_is_equal(key.hash, other.hash));
 		text[i] = was;
 	}
-	assert_true(tc_auth_key_parse("tocsin_0190A0B0-0000-7000-8000-0123456789AB_" SECRET, &other));
+	assert_true(
+		tc_auth_key_parse("tocsin_0190A0B0-0000-7000-8000-0123456789AB_" SECRET, &other));
 	assert_true(tc_auth_key_is_equal(key.hash, other.hash));
 	assert_string_equal(key.id, other.id);
 }
@@ -162,7 +166,7 @@ static void test_cache_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_new_key_reads_back), cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_new_key_reads_back),  cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_hash_depends_on_all), cmocka_unit_test(test_header),
 		cmocka_unit_test(test_hash_as_bytea),       cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_cache_is_bounded),
