@@ -32,7 +32,7 @@ static struct tc_batch_key *key_find_or_new(struct tc_batch_queue *q, const char
 	key = malloc(sizeof(*key) + size);
 	if (!key)
 		return NULL;
-	*key = (struct tc_batch_key){};
+	*key = (struct tc_batch_key){.items_count = 0};
 	memcpy(key->text, text, size);
 	tc_list_init(&key->contended);
 	tc_list_init(&key->items);
