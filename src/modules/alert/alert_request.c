@@ -2,6 +2,7 @@
 #include "modules/alert/alert_request.h"
 
 #include "base/utf8.h"
+#include "modules/incident/creator.h"
 #include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -69,11 +70,11 @@ bool tc_alert_set_identity(struct tc_alert *alert, const char *source, const cha
 	assert(length > 0 && (size_t)length < sizeof(prefix));
 	alert->source = source;
 	alert->identity = join_shortened(prefix, dedup_key, TC_ALERT_DEDUP_KEY_MAX);
-	alert->lock_key = join_shortened(TC_ALERT_LOCK_PREFIX, system_id, TC_ALERT_SYSTEM_MAX);
+	alert->lock_key = join_shortened(TC_INCIDENT_DEDUPE_KEY_PREFIX, system_id, TC_ALERT_SYSTEM_MAX);
 	if (!alert->identity || !alert->lock_key)
 		return false;
 	alert->dedup_key = alert->identity + length;
-	alert->system_id = alert->lock_key + strlen(TC_ALERT_LOCK_PREFIX);
+	alert->system_id = alert->lock_key + strlen(TC_INCIDENT_DEDUPE_KEY_PREFIX);
 	alert->item.key = alert->lock_key;
 	alert->item.exclusive = alert->identity;
 	return true;

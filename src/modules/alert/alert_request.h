@@ -10,9 +10,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* The lock key of a system: the one that deduped creates hold (modules/incident). */
-#define TC_ALERT_LOCK_PREFIX "incident.dedupe-open-for-system:"
-
 struct tc_alert_request;
 
 /* What became of one alert. */
