@@ -43,7 +43,7 @@ int tc_command_option(const struct tc_command *command, int argc, char **argv,
 
 	opterr = 0; /* we say it ourselves */
 	/* "+": stop at the first word that is no option; ":": tell a missing value from an unknown option. */
-	found = getopt_long(argc, argv, "+:h", options, NULL);
+	found = getopt_long(argc, argv, command->keeps_order ? "+:h" : ":h", options, NULL);
 	if (found == 'h') {
 		tc_command_help(command, stdout);
 		*ret_status = tc_command_finish();

@@ -29,6 +29,7 @@ struct tc_command {
 	int (*run)(const struct tc_command *command, int argc, char **argv);
 	const char *help;     /* options and what else there is to know; NULL: nothing */
 	bool shows_settings;  /* --help lists the settings */
+	bool keeps_order;     /* options end at the first word that is none: what follows is a command */
 };
 
 int tc_cmd_serve(const struct tc_command *command, int argc, char **argv);

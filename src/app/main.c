@@ -60,7 +60,7 @@ static const struct tc_command commands[] = {
 	 "command ran (it gets SIGTERM then); 75 if the key was held; 126 or 127 if the command cannot run.\n"
 	 "Without DATABASE_URL and without a server in TOCSIN_DATA_DIR, the embedded PostgreSQL runs as long as\n"
 	 "this command and others like it.\n",
-	 false},
+	 .keeps_order = true},
 	{"version", "[--json]", "Prints the version.", tc_cmd_version, "  --json  print JSON\n", false},
 };
 
