@@ -99,7 +99,8 @@ json_t *tc_input_parse(const char *content_type, const char *body, size_t length
 		set_problem(problem, 400, "The body has more than 64 levels of arrays and objects");
 		return NULL;
 	}
-	value = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	/* NULs are let through here, so that validation can name the field that has one. */
+	value = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 	if (!value && json_error_code(&error) == json_error_out_of_memory) {
 		set_problem(problem, 503, "Out of memory; try again");
 	} else if (!value) {

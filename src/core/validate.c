@@ -45,6 +45,17 @@ void tc_validate_add(struct tc_problem *problem, const char *pointer, const char
 		problem->status = 400;
 }
 
+/* PostgreSQL's text has no NUL, and a C string would end there. */
+static bool has_nul(const json_t *value)
+{
+	return json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value);
+}
+
+static void add_nul(const char *pointer, struct tc_problem *problem)
+{
+	tc_validate_add(problem, pointer, "must not contain NUL characters");
+}
+
 static void check_length(const char *text, int64_t min, int64_t max, const char *pointer,
 			 struct tc_problem *problem)
 {
@@ -144,7 +155,9 @@ static void check_array(const struct tc_field *field, json_t *value, const char 
 		char item_pointer[TC_VALIDATE_POINTER_SIZE + 24];
 
 		snprintf(item_pointer, sizeof(item_pointer), "%s/%zu", pointer, index);
-		if (field->type == TC_FIELD_UUIDS)
+		if (has_nul(item))
+			add_nul(item_pointer, problem);
+		else if (field->type == TC_FIELD_UUIDS)
 			check_uuid(item, item_pointer, problem);
 		else
 			check_string(item, 1, field->item_max, item_pointer, problem);
@@ -234,6 +247,10 @@ void tc_validate_value(const struct tc_field *field, json_t *value, const char *
 	if (json_is_null(value) && field->type != TC_FIELD_ANY) {
 		if (!(field->flags & TC_NULLABLE))
 			tc_validate_add(problem, pointer, "must not be null");
+		return;
+	}
+	if (has_nul(value)) {
+		add_nul(pointer, problem);
 		return;
 	}
 	switch (field->type) {

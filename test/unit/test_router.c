@@ -79,7 +79,8 @@ static void test_input(void **state)
 		 "{\"note\":null,\"title\":\"x\"}"},
 		{"POST", "/inline", JSON, "{\"title\":", 400, "line 1, column"},
 		{"POST", "/inline", JSON, "{\"title\":\"x\",\"title\":\"x\"}", 400, "duplicate"},
-		{"POST", "/inline", JSON, "{\"title\":\"\\u0000\"}", 400, "not valid JSON"},
+		{"POST", "/inline", JSON, "{\"title\":\"\\u0000\"}", 400,
+		 "\"pointer\":\"/title\",\"detail\":\"must not contain NUL"},
 		{"POST", "/inline", JSON, "{\"title\":\"\xff\"}", 400, "not valid JSON"},
 		{"POST", "/inline", JSON, "{\"titel\":\"x\",\"a\":1}", 400,
 		 "\"errors\":[{\"pointer\":\"/titel\",\"detail\":\"unknown field\"},"

@@ -1,0 +1,164 @@
+"""Exactly one incident a system, from several nodes at once, and what a hot system costs the others."""
+import asyncio
+import contextlib
+import threading
+import uuid
+
+import pytest
+
+from api import Storm, incident
+from metrics import value
+from server import REPOSITORY
+from waiting import wait_for
+
+CREATE = "/api/v1/incidents"
+
+
+def dedupe_key(system):
+    """The lock that gates opening an incident of a system."""
+    return f"incident.dedupe-open-for-system:{system}"
+
+
+def once(system, **fields):
+    return incident(system, dedupeOpenForSystem=True, **fields)
+
+
+def storm(apis, bodies):
+    """Sends all bodies at once, one a connection."""
+    async def run():
+        async with Storm(apis) as connections:
+            return await connections.post(CREATE, bodies)
+
+    return asyncio.run(run())
+
+
+def test_six_nodes_open_one_incident(start, database):
+    """Point 4. Six processes, 50 deduped creates each, all at once, on one system.
+
+    Proves the advisory lock between processes and the batch inside each; what happens without the lock
+    is shown by the next test."""
+    nodes = [start(DATABASE_POOL_MAX=10, DATABASE_LOCK_POOL_MAX=5) for _ in range(6)]
+    replies = storm([node.api for node in nodes for _ in range(50)], [once("hot", title=f"{i}") for i in range(300)])
+
+    assert sorted({reply.status for reply in replies}) == [200, 201]
+    answers = [reply.json for reply in replies]
+    assert len({answer["incident"]["id"] for answer in answers}) == 1
+    assert [answer["reused"] for answer in answers].count(True) == 299
+    assert {reply.status for reply in replies if not reply.json["reused"]} == {201}
+    assert database.value("select count(*) from incidents") == 1
+    assert database.value("select count(*) from events where kind = 'incident.created'") == 1
+    assert database.value("select count(*) from incident_updates") <= 1
+
+
+def product_sql(name):
+    """A statement of the product, to be run outside it."""
+    return (REPOSITORY / "src" / "modules" / "incident" / "sql" / f"{name}.sql").read_text()
+
+
+OPEN_TYPES = ("uuid[], text[], text[], incident_severity[], boolean[], incident_health[], text[], text[], text[],"
+              " uuid[], text[], text[], boolean")
+
+
+class Opener:
+    """A session that goes through the product's own statements: lock, then find or open, then commit."""
+
+    def __init__(self, database):
+        self.connection = database.connect(application_name="opener")
+        self.connection.autocommit = False
+        self.cursor = self.connection.cursor()
+        self.cursor.execute(f"prepare try_keys (text[]) as {product_sql('try_keys')}")
+        self.cursor.execute(f"prepare lock_none as {product_sql('lock_none')}")
+        self.cursor.execute(f"prepare open_batch ({OPEN_TYPES}) as {product_sql('open_batch')}")
+        self.connection.commit()
+
+    def lock(self, system):
+        self.cursor.execute("execute try_keys (array[%s])", (dedupe_key(system),))
+
+    def skip_lock(self):
+        self.cursor.execute("execute lock_none")
+
+    def open(self, system):
+        """True: opened one; False: found one; None: the key was not granted."""
+        self.cursor.execute(
+            "execute open_batch (array[%s], array['Storm'], array[null], array['major'], array[false], array[null],"
+            " array[%s], array[%s], array[null], array[%s], array[null], array[null], false)",
+            (str(uuid.uuid4()), '{"' + system + '"}', system, str(uuid.uuid4())))
+        row = self.cursor.fetchone()
+        return None if row is None else not row[1]
+
+
+def race(database, locked):
+    """Six sessions find-or-open at the same time; what each did. All look before any commits."""
+    barrier, done, errors = threading.Barrier(6, timeout=60), [], []
+
+    def one():
+        try:
+            opener = Opener(database)
+            with contextlib.closing(opener.connection):
+                barrier.wait()
+                if locked:
+                    opener.lock("raced")
+                else:
+                    opener.skip_lock()
+                done.append(opener.open("raced"))
+                barrier.wait()
+                opener.connection.commit()
+        except Exception as error:  # the thread's; told below
+            errors.append(error)
+            barrier.abort()
+
+    threads = [threading.Thread(target=one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    return done
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["without the lock", "with the lock"])
+def test_it_is_the_lock_that_makes_it_one(start, database, locked):
+    """Point 4, the other half. The product's find-or-open statement, run by six sessions that all look before
+    any commits: without its lock statement each opens an incident of its own (seen: six), so the lock and
+    nothing else (no unique index, no isolation level) is what makes it one; with it one session does."""
+    start().stop()  # migrates
+    database.rows("insert into systems (id, name) values ('raced', 'raced') returning id")
+
+    done = race(database, locked)
+
+    assert sorted(map(str, done)) == (["None"] * 5 + ["True"] if locked else ["True"] * 6)
+    assert len(database.open_incidents()["raced"]) == (1 if locked else 6)
+
+
+def test_a_hot_system_costs_one_connection(start, database):
+    """Point 9. An outside session holds the key of one system while 500 requests wait for it.
+
+    Proves the queue per key inside the node: with a waiting connection for each request the lock pool (4)
+    would be used up, the cold create would wait, and pg_locks would show more than one waiter."""
+    node = start(DATABASE_LOCK_POOL_MAX=4, DATABASE_LOCK_TIMEOUT_MS=300000)
+    key = dedupe_key("hot")
+
+    def waiting():
+        return [name for name, granted in database.key_locks(key) if not granted]
+
+    async def run():
+        async with Storm([node.api] * 500) as connections:
+            with database.hold_key(key) as let_go:
+                hot = asyncio.ensure_future(connections.post(CREATE, [once("hot")] * 500))
+                await asyncio.to_thread(wait_for, lambda: value(node, "tocsin_batcher_contended_items",
+                                                                batcher="create") >= 500, "500 requests wait")
+                waiters = waiting()
+                cold = await asyncio.to_thread(node.api.create_once, "cold")
+                nobody_answered = not hot.done() and waiting() == waiters
+                let_go()
+            return waiters, cold, nobody_answered, await hot
+
+    waiters, cold, nobody_answered, replies = asyncio.run(run())
+
+    assert len(waiters) == 1 and "lock" in waiters[0]
+    assert cold.status == 201
+    assert nobody_answered
+    assert {reply.status for reply in replies} <= {200, 201}
+    assert len({reply.json["incident"]["id"] for reply in replies}) == 1
+    assert [reply.json["reused"] for reply in replies].count(False) == 1
+    assert {system: len(found) for system, found in database.open_incidents().items()} == {"hot": 1, "cold": 1}

@@ -1,0 +1,170 @@
+"""Starting and stopping: what is refused, and that nothing in flight is lost."""
+import asyncio
+import contextlib
+import socket
+
+import pytest
+
+from api import Storm
+from metrics import read, value
+from server import Server, new_key, run
+from test_dedupe import CREATE, dedupe_key, once
+from waiting import wait_for
+
+CONFIG, USAGE = 78, 64
+
+
+@pytest.mark.parametrize("name, text, allowed", [
+    *[(name, text, "whole number") for name in (
+        "DATABASE_POOL_MAX", "DATABASE_LOCK_POOL_MAX", "DATABASE_POOL_CONNECTION_TIMEOUT_MS",
+        "DATABASE_POOL_IDLE_TIMEOUT_MS", "DATABASE_LOCK_IDLE_TX_TIMEOUT_MS", "DATABASE_LOCK_TIMEOUT_MS")
+      for text in ("0", "-1", "2.5", "ten", "", "99999999999999999999")],
+    ("TOCSIN_LISTEN", "nowhere", "address"),
+    ("TOCSIN_LISTEN", "127.0.0.1:65536", "address"),
+    ("TOCSIN_DATA_DIR", "relative/path", "absolute"),
+    ("TOCSIN_LOG", "loud", "info"),
+    ("TOCSIN_UNKNOWN_SYSTEMS", "maybe", "reject"),
+    ("TOCSIN_ALERT_AUTO_RESOLVE", "1", "false"),
+    ("TOCSIN_ALERT_SYSTEM_LABELS", "a,,b", "labels"),
+])
+def test_a_bad_setting_is_named(tmp_path, name, text, allowed):
+    """Exit 78; the setting, its value, and what is allowed, before anything is made."""
+    done = run("serve", **{"TOCSIN_DATA_DIR": tmp_path / "data", name: text})
+    assert done.returncode == CONFIG, done
+    assert name in done.stderr and f'"{text[:20]}' in done.stderr and allowed in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name, text", [("TOCSIN_ADMIN_KEY", "hunter2"), ("DATABASE_URL", "postgresql://u:hunter2@[")])
+def test_a_bad_secret_is_not_shown(tmp_path, name, text):
+    done = run("serve", **{"TOCSIN_DATA_DIR": tmp_path / "data", name: text})
+    assert done.returncode == CONFIG
+    assert name in done.stderr and "hunter2" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["serve", "nonsense"], ["serve", "--nonsense"], ["key"],
+                                       ["key", "nonsense"], ["incident", "show"], ["lock", "run", "key"], []],
+                         ids=" ".join)
+def test_misuse(arguments):
+    """Exit 64, an explanation on standard error, nothing on standard output."""
+    done = run(*arguments)
+    assert done.returncode == USAGE and done.stderr and not done.stdout
+
+
+def test_help_lists_every_setting():
+    done = run("serve", "--help")
+    assert done.returncode == 0
+    for name, default in (("TOCSIN_LISTEN", "127.0.0.1:3000"), ("TOCSIN_DATA_DIR", "/var/lib/tocsin"),
+                          ("DATABASE_URL", "unset"), ("TOCSIN_ADMIN_KEY", "unset"), ("TOCSIN_LOG", "info"),
+                          ("DATABASE_POOL_MAX", "20"), ("DATABASE_LOCK_POOL_MAX", "10"),
+                          ("DATABASE_POOL_CONNECTION_TIMEOUT_MS", "10000"), ("DATABASE_POOL_IDLE_TIMEOUT_MS", "30000"),
+                          ("DATABASE_LOCK_IDLE_TX_TIMEOUT_MS", "30000"), ("DATABASE_LOCK_TIMEOUT_MS", "30000")):
+        assert f"{name}  (default: {default}" in done.stdout
+    assert all(run(*words.split(), "--help").returncode == 0 for words in ("migrate", "key create", "lock run"))
+    assert "serve" in run("--help").stdout
+
+
+def test_first_start_prints_one_key_and_a_second_serve_is_refused():
+    """On the embedded cluster. Proves the lock of the data directory: without it the second serve would take the
+    first one's cluster for an orphan, and stop it."""
+    with Server(admin_key=None) as first:
+        first.start()
+        printed = {word.strip(".,;:'\"") for word in first.log.split() if word.startswith("tocsin_")}
+        assert len(printed) == 1
+        first.key = printed.pop()
+        made = first.api.create("embedded")
+
+        second = run("serve", **first.settings)
+        assert second.returncode != 0 and str(first.settings["TOCSIN_DATA_DIR"]) in second.stderr
+        assert first.api.get(f"/api/v1/incidents/{made['id']}").status == 200
+
+        first.stop()
+        assert first.postmaster() is None
+        first.lines.clear()
+        first.start()
+        assert "tocsin_" not in first.log  # the key was told, once
+        assert first.api.get(f"/api/v1/incidents/{made['id']}").status == 200
+
+
+def test_a_taken_address_and_an_absent_database(database):
+    """Clear errors, and an end: no restart loop, no wait for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run("serve", DATABASE_URL=database.url, TOCSIN_LISTEN=address)
+        assert done.returncode not in (0, CONFIG) and address in done.stderr
+    done = run("serve", DATABASE_URL=database.url + "&dbname=absent", DATABASE_POOL_CONNECTION_TIMEOUT_MS=1000)
+    assert done.returncode not in (0, CONFIG) and "absent" in done.stderr
+
+
+def test_a_newer_database_is_refused(start, database):
+    """Without the check the older binary would run on tables it does not know."""
+    start().stop()
+    [[table]] = database.rows("select table_name from information_schema.tables where table_name like '%migration%'")
+    database.rows(f"insert into {table} (version, name) values (9999, 'from the future') returning 1")
+    done = run("serve", DATABASE_URL=database.url, TOCSIN_LISTEN="127.0.0.1:0")
+    assert done.returncode not in (0, CONFIG) and "9999" in done.stderr and "newer" in done.stderr
+
+
+def test_nodes_starting_at_once_migrate_once(database):
+    """Proves the migration's lock: without it several nodes create the same tables, and all but one fail."""
+    nodes = [Server(database_url=database.url).spawn() for _ in range(4)]
+    try:
+        for node in nodes:
+            wait_for(lambda node=node: node.url and node.is_ready(), "every node is ready")
+    finally:
+        for node in nodes:
+            node.close()
+
+
+def test_sigterm_finishes_what_is_in_flight(start, database):
+    """20 requests wait for a key when SIGTERM comes. Proves the orderly stop: the server refuses newcomers, answers
+    those 20 when the key comes free, and ends with 0. A server that just stops loses their connections."""
+    node = start(DATABASE_LOCK_TIMEOUT_MS=300000)
+
+    def refuses():
+        with contextlib.suppress(OSError):
+            socket.create_connection(node.url.removeprefix("http://").split(":"), timeout=5).close()
+            return False
+        return True
+
+    async def session():
+        async with Storm([node.api] * 20) as connections:
+            with database.hold_key(dedupe_key("slow")) as let_go:
+                flight = asyncio.ensure_future(connections.post(CREATE, [once("slow")] * 20))
+                await asyncio.to_thread(wait_for, lambda: value(node, "tocsin_batcher_contended_items",
+                                                                batcher="create") >= 20, "20 requests wait")
+                node.process.terminate()
+                await asyncio.to_thread(wait_for, refuses, "newcomers are refused")
+                assert not flight.done() and node.process.poll() is None
+                let_go()
+            return await flight
+
+    replies = asyncio.run(session())
+    assert sorted(reply.status for reply in replies) == [200] * 19 + [201]
+    assert node.process.wait(60) == 0
+    assert len(database.open_incidents()["slow"]) == 1
+
+
+def test_health_and_metrics(start):
+    """/healthz, /readyz, and /metrics with everything the operator is promised."""
+    node = start()
+    for path in ("/healthz", "/readyz"):
+        assert node.anonymous.get(path).status == 200
+    node.api.create_once("measured")
+    node.api.create_once("measured")
+    assert node.api.get("/api/v1/incidents/nonsense").status == 400
+
+    families = read(node)
+    assert value(node, "tocsin_http_requests_total", procedure="createIncident", status="201") == 1
+    assert value(node, "tocsin_http_requests_total", procedure="createIncident", status="200") == 1
+    assert value(node, "tocsin_http_requests_total", procedure="getIncident", status="400") == 1
+    duration = families["tocsin_http_request_duration_seconds"]
+    assert duration.samples["tocsin_http_request_duration_seconds_count", (("procedure", "createIncident"),)] == 2
+    batches = families["tocsin_batch_size"].samples
+    assert sum(number for (name, _), number in batches.items() if name.endswith("_sum")) == 2
+
+    connections = families["tocsin_pool_connections"].samples
+    assert {dict(labels)["pool"] for _, labels in connections} == {"work", "lock"}
+    for promised in ("wait", "timeout", "lost", "queue", "outbox"):
+        assert any(promised in name for name in families), f"{promised}: {sorted(families)}"
+    assert not any(key.split("_")[2] in node.anonymous.get("/metrics").body.decode() for key in (node.key, new_key()))
