@@ -27,12 +27,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define SUBSCRIBERS_MAX    16
-#define TOPIC_SIZE         32
-#define BACKOFF_MIN_MS     100u
-#define BACKOFF_MAX_MS     5000u
-#define CONNECT_TIMEOUT_MS 60000u /* all hosts together; one silent host is left after tcp_user_timeout */
-#define LISTEN_TIMEOUT_MS  10000u
+#define SUBSCRIBERS_MAX 16
+#define TOPIC_SIZE      32
+#define BACKOFF_MIN_MS  100u
+#define BACKOFF_MAX_MS  5000u
+#define CONNECT_TIMEOUT_MS                                                                         \
+	60000u /* all hosts together; one silent host is left after tcp_user_timeout */
+#define LISTEN_TIMEOUT_MS 10000u
 
 struct subscriber {
 	char topic[TOPIC_SIZE];
@@ -59,7 +60,8 @@ enum wait_result { WAIT_READY, WAIT_TIMEOUT, WAIT_STOP };
 /* Waits for `events` on `fd` (negative: for nothing), at most until the deadline (0: for ever). */
 static enum wait_result wait_for(struct tc_hints *hints, int fd, short events, uint64_t deadline_ms)
 {
-	struct pollfd fds[] = {{.fd = hints->stop_fd, .events = POLLIN}, {.fd = fd, .events = events}};
+	struct pollfd fds[] = {{.fd = hints->stop_fd, .events = POLLIN},
+			       {.fd = fd, .events = events}};
 
 	for (;;) {
 		int timeout_ms = deadline_ms ? (int)tc_clock_remaining_ms(deadline_ms) : -1;
@@ -80,7 +82,8 @@ static enum wait_result wait_for(struct tc_hints *hints, int fd, short events, u
 }
 
 /* The subscribers, copied, so that they are called without the lock. */
-static unsigned copy_subscribers(struct tc_hints *hints, struct subscriber ret[static SUBSCRIBERS_MAX])
+static unsigned copy_subscribers(struct tc_hints *hints,
+				 struct subscriber ret[static SUBSCRIBERS_MAX])
 {
 	TC_LOCKED(&hints->lock);
 
@@ -211,7 +214,8 @@ static void *run(void *argument)
 		if (wait_for(hints, -1, 0, tc_clock_ms() + pause_ms) == WAIT_STOP)
 			return NULL;
 		if (listened || !is_warned)
-			tc_log_warning("hints.disconnected", "no hints from the database; connecting again");
+			tc_log_warning("hints.disconnected",
+				       "no hints from the database; connecting again");
 		is_warned = true;
 		pause_ms = TC_MIN(pause_ms * 2, BACKOFF_MAX_MS);
 	}
@@ -247,10 +251,12 @@ int tc_hints_subscribe(struct tc_hints *hints, const char *topic, tc_hint_fn hin
 	struct subscriber *subscriber = &hints->subscribers[hints->count];
 
 	if (strlen(topic) >= TOPIC_SIZE || strchr(topic, ':'))
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "a topic has at most %d bytes and no colon",
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"a topic has at most %d bytes and no colon",
 					TOPIC_SIZE - 1);
 	if (hints->count == SUBSCRIBERS_MAX)
-		return tocsin_error_set(error, TOCSIN_E_FULL, "there are %d subscribers to hints already",
+		return tocsin_error_set(error, TOCSIN_E_FULL,
+					"there are %d subscribers to hints already",
 					SUBSCRIBERS_MAX);
 	*subscriber = (struct subscriber){.hint = hint, .userdata = userdata};
 	strcpy(subscriber->topic, topic);

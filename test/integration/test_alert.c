@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#define NODES 2
+#define NODES    2
 #define LOCK_KEY "incident.dedupe-open-for-system:"
 
 struct node {
@@ -27,9 +27,12 @@ static struct node nodes[NODES];
 
 static int start_node(struct node *node, bool auto_resolve, bool reject, struct tocsin_error *error)
 {
-	const struct tocsin_pool_options pool = {.name = "lock", .conninfo = tc_test_conninfo(),
-						 .purpose = TOCSIN_POOL_LOCK, .max = 4,
-						 .connection_timeout_ms = 20000, .idle_timeout_ms = 20000,
+	const struct tocsin_pool_options pool = {.name = "lock",
+						 .conninfo = tc_test_conninfo(),
+						 .purpose = TOCSIN_POOL_LOCK,
+						 .max = 4,
+						 .connection_timeout_ms = 20000,
+						 .idle_timeout_ms = 20000,
 						 .lock_timeout_ms = 20000};
 	struct tc_alert_intake_options intake = {.system_labels = "system,service,job,instance",
 						 .auto_resolve = auto_resolve,
@@ -53,8 +56,10 @@ static int set_up(void **state)
 
 	if (tc_test_postgres_setup(state))
 		return -1;
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL, &error) ||
-	    start_node(&nodes[0], true, false, &error) || start_node(&nodes[1], true, false, &error)) {
+	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL,
+		       &error) ||
+	    start_node(&nodes[0], true, false, &error) ||
+	    start_node(&nodes[1], true, false, &error)) {
 		print_error("%s\n", error.message);
 		return -1;
 	}
@@ -71,7 +76,8 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql("set client_min_messages = warning; truncate systems, incidents, alerts, events cascade"));
+	free(tc_test_sql("set client_min_messages = warning; truncate systems, incidents, alerts, "
+			 "events cascade"));
 	return 0;
 }
 
@@ -147,8 +153,9 @@ static const char *send(const char *json)
 }
 
 #define ALERT(status, system, fingerprint)                                                         \
-	"{\"status\":\"" status "\",\"labels\":{\"alertname\":\"A\",\"system\":\"" system              \
-	"\",\"severity\":\"critical\"},\"annotations\":{\"summary\":\"It's {down}, \\\"NULL\\\"\"}," \
+	"{\"status\":\"" status "\",\"labels\":{\"alertname\":\"A\",\"system\":\"" system          \
+	"\",\"severity\":\"critical\"},\"annotations\":{\"summary\":\"It's {down}, "               \
+	"\\\"NULL\\\"\"},"                                                                         \
 	"\"fingerprint\":\"" fingerprint "\"}"
 #define FIRING(system, fingerprint)   ALERT("firing", system, fingerprint)
 #define RESOLVED(system, fingerprint) ALERT("resolved", system, fingerprint)
@@ -179,10 +186,12 @@ static void test_life_of_an_alert(void **state)
 {
 	(void)state;
 	assert_string_equal(send("[" FIRING("db", "a") "]"), "O");
-	assert_text("select title || status || severity from incidents", "It's {down}, \"NULL\"investigatingcritical");
+	assert_text("select title || status || severity from incidents",
+		    "It's {down}, \"NULL\"investigatingcritical");
 	assert_text("select system_id from incident_systems where is_open", "db");
 	assert_number("select count(*) from systems where id = 'db' and discovered", 1);
-	assert_number("select count(*) from incident_updates where status_change = 'investigating'", 1);
+	assert_number("select count(*) from incident_updates where status_change = 'investigating'",
+		      1);
 	assert_text("select kind || action || actor || systems::text || next::text from events",
 		    "incident.createdcreatedsource:alertmanager{db}"
 		    "{\"status\": \"investigating\", \"severity\": \"critical\"}");
@@ -200,8 +209,10 @@ static void test_life_of_an_alert(void **state)
 	assert_open(0);
 	assert_number("select count(*) from incident_updates where status_change = 'resolved'", 1);
 	assert_number("select count(*) from incident_systems where is_open", 0);
-	assert_text("select kind || action || previous::text || next::text from events where kind <> 'incident.created'",
-		    "incident.resolvedresolved{\"status\": \"investigating\", \"severity\": \"critical\"}"
+	assert_text("select kind || action || previous::text || next::text from events where kind "
+		    "<> 'incident.created'",
+		    "incident.resolvedresolved{\"status\": \"investigating\", \"severity\": "
+		    "\"critical\"}"
 		    "{\"status\": \"resolved\", \"severity\": \"critical\"}");
 
 	assert_string_equal(send("[" FIRING("db", "a") "]"), "O");
@@ -221,8 +232,8 @@ static void test_unknown_resolved_is_dropped(void **state)
 static void test_same_alert_twice_in_a_payload(void **state)
 {
 	(void)state;
-	assert_string_equal(send("[" FIRING("db", "a") "," RESOLVED("db", "a") "," FIRING("db", "a") ","
-				 RESOLVED("db", "a") "," RESOLVED("db", "a") "]"),
+	assert_string_equal(send("[" FIRING("db", "a") "," RESOLVED("db", "a") "," FIRING(
+				    "db", "a") "," RESOLVED("db", "a") "," RESOLVED("db", "a") "]"),
 			    "ORORD");
 	assert_open(0);
 	assert_number("select count from alerts", 2);
@@ -232,14 +243,15 @@ static void test_same_alert_twice_in_a_payload(void **state)
 static void test_joins_a_persons_incident(void **state)
 {
 	(void)state;
-	free(tc_test_sql(
-		"insert into systems (id, name) values ('db', 'Database');"
-		"insert into incidents (id, title, severity) values"
-		" ('00000000-0000-7000-8000-000000000001', 'old', 'minor'),"
-		" ('00000000-0000-7000-8000-000000000002', 'young', 'minor');"
-		"insert into incident_systems select id, 'db', true, 1 from incidents"));
+	free(tc_test_sql("insert into systems (id, name) values ('db', 'Database');"
+			 "insert into incidents (id, title, severity) values"
+			 " ('00000000-0000-7000-8000-000000000001', 'old', 'minor'),"
+			 " ('00000000-0000-7000-8000-000000000002', 'young', 'minor');"
+			 "insert into incident_systems select id, 'db', true, 1 from incidents"));
 	assert_string_equal(send("[" FIRING("db", "a") "]"), "I");
-	assert_number("select count(*) from alerts a join incidents i on i.id = a.incident_id where i.title = 'old'", 1);
+	assert_number("select count(*) from alerts a join incidents i on i.id = a.incident_id "
+		      "where i.title = 'old'",
+		      1);
 	assert_string_equal(send("[" RESOLVED("db", "a") "]"), "R");
 	assert_open(2);
 	assert_number("select count(*) from systems where discovered", 0);
@@ -269,7 +281,8 @@ static void test_settings(void **state)
 	assert_string_equal(send_to(node.intake, "[" FIRING("db", "a") "]"), "U");
 	assert_number("select count(*) from alerts", 0);
 	free(tc_test_sql("insert into systems (id, name) values ('db', 'Database')"));
-	assert_string_equal(send_to(node.intake, "[" FIRING("x", "x") "," FIRING("db", "a") "]"), "UO");
+	assert_string_equal(send_to(node.intake, "[" FIRING("x", "x") "," FIRING("db", "a") "]"),
+			    "UO");
 	assert_string_equal(send_to(node.intake, "[" RESOLVED("db", "a") "]"), "R");
 	assert_open(1);
 	stop_node(&node);
@@ -279,8 +292,11 @@ static void test_settings(void **state)
 static void test_bad_alert_alone_fails(void **state)
 {
 	(void)state;
-	free(tc_test_sql("alter table alerts add constraint no_poison check (dedup_key <> 'poison')"));
-	assert_string_equal(send("[" FIRING("s1", "a") "," FIRING("s2", "poison") "," FIRING("s3", "c") "]"), "OFO");
+	free(tc_test_sql(
+		"alter table alerts add constraint no_poison check (dedup_key <> 'poison')"));
+	assert_string_equal(
+		send("[" FIRING("s1", "a") "," FIRING("s2", "poison") "," FIRING("s3", "c") "]"),
+		"OFO");
 	free(tc_test_sql("alter table alerts drop constraint no_poison"));
 	assert_open(2);
 	assert_number("select count(*) from alerts", 2);
@@ -298,7 +314,8 @@ static char *make_storm(const char *status)
 
 	for (unsigned i = 0; i < ALERTS; i++)
 		tc_buffer_append_format(&json,
-					"%s{\"status\":\"%s\",\"labels\":{\"job\":\"s%u\"},\"fingerprint\":\"f%u\"}",
+					"%s{\"status\":\"%s\",\"labels\":{\"job\":\"s%u\"},"
+					"\"fingerprint\":\"f%u\"}",
 					i ? "," : "[", status, i % SYSTEMS, i);
 	tc_buffer_append_text(&json, "]");
 	return tc_buffer_steal(&json);
@@ -351,7 +368,8 @@ static void test_storm(void **state)
 
 static int resolve_one_side(void *argument, unsigned index, struct tocsin_error *error)
 {
-	static const char *const json[] = {"[" RESOLVED("east", "e") "]", "[" RESOLVED("west", "w") "]"};
+	static const char *const json[] = {"[" RESOLVED("east", "e") "]",
+					   "[" RESOLVED("west", "w") "]"};
 	char text[256];
 
 	(void)argument;
@@ -367,9 +385,11 @@ static void test_last_two_alerts_resolve_at_once(void **state)
 		struct tc_crew crew;
 
 		assert_string_equal(send("[" FIRING("east", "e") "]"), "O");
-		free(tc_test_sql("insert into systems (id, name) values ('west', 'West') on conflict do nothing;"
-				 "insert into incident_systems select id, 'west', true, 2 from incidents"
-				 " where status <> 'resolved'"));
+		free(tc_test_sql(
+			"insert into systems (id, name) values ('west', 'West') on conflict do "
+			"nothing;"
+			"insert into incident_systems select id, 'west', true, 2 from incidents"
+			" where status <> 'resolved'"));
 		assert_string_equal(send("[" FIRING("west", "w") "]"), "I");
 		tc_crew_init(&crew);
 		tc_crew_start(&crew, 2, resolve_one_side, NULL);
@@ -401,7 +421,8 @@ static PGconn *hold_key(const char *sql)
 static void test_same_alert_twice_at_once(void **state)
 {
 	PGconn *holder = hold_key("select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
-	struct sent *sent = submit(nodes[0].intake, "[" FIRING("db", "a") "," RESOLVED("db", "a") "]");
+	struct sent *sent =
+		submit(nodes[0].intake, "[" FIRING("db", "a") "," RESOLVED("db", "a") "]");
 
 	(void)state;
 	assert_true(tc_wait_until(is_contended, NULL));
@@ -416,8 +437,10 @@ static void test_same_alert_twice_at_once(void **state)
 /* A system whose key is held elsewhere waits alone. */
 static void test_held_key(void **state)
 {
-	PGconn *holder = hold_key("select pg_advisory_lock(hashtextextended('" LOCK_KEY "held', 0))");
-	struct sent *waiting = submit(nodes[0].intake, "[" FIRING("held", "h") "," FIRING("free", "f") "]");
+	PGconn *holder =
+		hold_key("select pg_advisory_lock(hashtextextended('" LOCK_KEY "held', 0))");
+	struct sent *waiting =
+		submit(nodes[0].intake, "[" FIRING("held", "h") "," FIRING("free", "f") "]");
 
 	(void)state;
 	assert_true(tc_wait_until(is_contended, NULL));

@@ -50,9 +50,11 @@ static void wait_connected(void)
 
 static int set_up(void **state)
 {
-	struct tocsin_pool_options options = {
-		.name = "work", .purpose = TOCSIN_POOL_WORK, .max = NODES,
-		.connection_timeout_ms = 20000, .idle_timeout_ms = 20000};
+	struct tocsin_pool_options options = {.name = "work",
+					      .purpose = TOCSIN_POOL_WORK,
+					      .max = NODES,
+					      .connection_timeout_ms = 20000,
+					      .idle_timeout_ms = 20000};
 	struct tocsin_error error;
 
 	if (tc_test_postgres_setup(state))
@@ -60,7 +62,8 @@ static int set_up(void **state)
 	options.conninfo = tc_test_conninfo();
 	tc_gate_init(&node.looked);
 	tc_gate_init(&node.dropped);
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL, &error) ||
+	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL,
+		       &error) ||
 	    tocsin_pool_new(&node.pool, &options, &error) ||
 	    tc_hints_new(&node.hints, tc_test_conninfo(), &error) ||
 	    tc_auth_new(&node.auth, node.pool, node.hints, &error) ||
@@ -144,7 +147,9 @@ static void test_roles(void **state)
 	assert_true(caller.is_anonymous);
 	assert_int_equal(caller.rules, TC_RULE_INCIDENT_READ);
 	assert_string_equal(caller.id, "");
-	assert_int_equal(tc_test_sql_number("select count(*) from api_keys where last_used_at is not null"), 3);
+	assert_int_equal(
+		tc_test_sql_number("select count(*) from api_keys where last_used_at is not null"),
+		3);
 }
 
 static void test_refused(void **state)
@@ -198,7 +203,8 @@ static void test_reconnect_forgets(void **state)
 	make_key("admin", header, id);
 	assert_int_equal(check(header, true, &caller), TC_AUTH_OK);
 	free(tc_test_sql("update api_keys set revoked_at = now()"));
-	assert_int_equal(check(header, false, &caller), TC_AUTH_OK); /* as it must be: nobody told us */
+	assert_int_equal(check(header, false, &caller),
+			 TC_AUTH_OK); /* as it must be: nobody told us */
 	assert_int_equal(tc_test_terminate_backends("tocsin listener"), 1);
 	wait_connected();
 	assert_int_equal(check(header, false, &caller), TC_AUTH_AGAIN);
@@ -245,7 +251,8 @@ static void test_first_admin_is_made_once(void **state)
 		if (!admin_keys[i][0])
 			continue;
 		made++;
-		snprintf(header, sizeof(header), "Bearer %.*s", TC_AUTH_KEY_SIZE - 1, admin_keys[i]);
+		snprintf(header, sizeof(header), "Bearer %.*s", TC_AUTH_KEY_SIZE - 1,
+			 admin_keys[i]);
 	}
 	assert_int_equal(made, 1);
 	assert_int_equal(tc_test_sql_number("select count(*) from api_keys"), 1);
@@ -257,10 +264,10 @@ static void test_first_admin_is_made_once(void **state)
 
 static void test_given_admin_key(void **state)
 {
-	static const char given[] =
-		"tocsin_0190a0b0-0000-7000-8000-0123456789ab_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-	static const char other[] =
-		"tocsin_0190a0b0-0000-7000-8000-0123456789ab_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh4";
+	static const char given[] = "tocsin_0190a0b0-0000-7000-8000-0123456789ab_"
+				    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+	static const char other[] = "tocsin_0190a0b0-0000-7000-8000-0123456789ab_"
+				    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh4";
 	char header[TC_AUTH_KEY_SIZE + 7], made[TC_AUTH_KEY_SIZE] = "x";
 	struct tc_caller caller;
 	struct tocsin_error error;
@@ -298,16 +305,20 @@ static void test_list(void **state)
 	page = json_loads(json.data, 0, NULL);
 	keys = json_object_get(page, "keys");
 	assert_int_equal(json_array_size(keys), 2);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(keys, 0), "id")), ids[2]);
-	assert_int_equal(json_object_size(json_array_get(keys, 0)), 5); /* id name role createdAt createdBy */
+	assert_string_equal(json_string_value(json_object_get(json_array_get(keys, 0), "id")),
+			    ids[2]);
+	assert_int_equal(json_object_size(json_array_get(keys, 0)),
+			 5); /* id name role createdAt createdBy */
 	tc_buffer_clear(&json);
-	assert_ok(tc_auth_list_keys(node.pool, 2, json_string_value(json_object_get(page, "nextCursor")), &json,
+	assert_ok(tc_auth_list_keys(node.pool, 2,
+				    json_string_value(json_object_get(page, "nextCursor")), &json,
 				    &error));
 	json_decref(page);
 	page = json_loads(json.data, 0, NULL);
 	keys = json_object_get(page, "keys");
 	assert_int_equal(json_array_size(keys), 1);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(keys, 0), "id")), ids[0]);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(keys, 0), "id")),
+			    ids[0]);
 	assert_null(json_object_get(page, "nextCursor"));
 	json_decref(page);
 	tc_buffer_clear(&json);
@@ -322,7 +333,7 @@ static void test_bad_requests(void **state)
 {
 	static char long_name[TC_AUTH_NAME_MAX + 2];
 	const struct tc_auth_key_request requests[] = {
-		{.name = "", .role = "admin"},      {.name = long_name, .role = "admin"},
+		{.name = "", .role = "admin"},     {.name = long_name, .role = "admin"},
 		{.name = "\xff", .role = "admin"}, {.name = "x", .role = "root"},
 		{.name = "x", .role = ""},
 	};
@@ -332,7 +343,8 @@ static void test_bad_requests(void **state)
 	(void)state;
 	memset(long_name, 'x', TC_AUTH_NAME_MAX + 1);
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(requests); i++)
-		assert_code(tc_auth_create_key(node.pool, &requests[i], key, NULL, &error), TOCSIN_E_INVALID);
+		assert_code(tc_auth_create_key(node.pool, &requests[i], key, NULL, &error),
+			    TOCSIN_E_INVALID);
 }
 
 int main(void)

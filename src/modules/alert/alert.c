@@ -46,10 +46,11 @@ static void finish(struct tc_item *item, void *userdata)
 	count_down(alert->request);
 }
 
-int tc_alert_intake_new(struct tc_alert_intake **ret_intake, const struct tc_alert_intake_options *options,
-			struct tocsin_error *error)
+int tc_alert_intake_new(struct tc_alert_intake **ret_intake,
+			const struct tc_alert_intake_options *options, struct tocsin_error *error)
 {
-	TC_CLEANUP(tc_alert_intake_free) struct tc_alert_intake *intake = calloc(1, sizeof(*intake));
+	TC_CLEANUP(tc_alert_intake_free)
+	struct tc_alert_intake *intake = calloc(1, sizeof(*intake));
 	struct tc_batcher_options batcher = {
 		.name = "alerts",
 		.lock_pool = options->lock_pool,
@@ -65,7 +66,8 @@ int tc_alert_intake_new(struct tc_alert_intake **ret_intake, const struct tc_ale
 	int result;
 
 	if (!intake)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the intake of alerts");
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"out of memory for the intake of alerts");
 	intake->policy.auto_resolve = options->auto_resolve;
 	intake->policy.reject_unknown_systems = options->reject_unknown_systems;
 	intake->policy.wait_timeout_ms = options->wait_timeout_ms;

@@ -19,23 +19,26 @@ struct tc_alert_request; /* the alerts of one payload (alert_request.h) */
 
 struct tc_alert_intake_options {
 	struct tocsin_pool *lock_pool; /* borrowed; must outlive the intake */
-	const char *system_labels;     /* "system,service,job,instance": the first that is set names the system; copied */
-	bool auto_resolve;             /* resolve an incident that alerts opened with its last firing alert */
-	bool reject_unknown_systems;   /* refuse (422) alerts of systems the catalog does not know */
-	unsigned workers;              /* batches under way at once; 0: 2 */
-	unsigned waiters_max;          /* lock connections that wait for contended systems; 0: 2 */
-	unsigned wait_timeout_ms;      /* an alert waits for its contended system at most this long; > 0 */
+	const char *
+		system_labels; /* "system,service,job,instance": the first that is set names the system; copied */
+	bool auto_resolve; /* resolve an incident that alerts opened with its last firing alert */
+	bool reject_unknown_systems; /* refuse (422) alerts of systems the catalog does not know */
+	unsigned workers;            /* batches under way at once; 0: 2 */
+	unsigned waiters_max;        /* lock connections that wait for contended systems; 0: 2 */
+	unsigned
+		wait_timeout_ms; /* an alert waits for its contended system at most this long; > 0 */
 };
 
 struct tc_alert_stats {
 	struct tc_batcher_stats batcher;
-	uint64_t received, opened, joined, repeated, resolved, dropped, failed; /* alerts, since the start */
+	uint64_t received, opened, joined, repeated, resolved, dropped,
+		failed; /* alerts, since the start */
 	uint64_t incidents_resolved;
 };
 
 /* On success the caller owns *ret_intake. INVALID for a bad list of labels. Does not block. */
-int tc_alert_intake_new(struct tc_alert_intake **ret_intake, const struct tc_alert_intake_options *options,
-			struct tocsin_error *error);
+int tc_alert_intake_new(struct tc_alert_intake **ret_intake,
+			const struct tc_alert_intake_options *options, struct tocsin_error *error);
 /* Finishes what is queued, then frees. Blocks. NULL allowed, returns NULL. */
 struct tc_alert_intake *tc_alert_intake_free(struct tc_alert_intake *intake);
 TC_DEFINE_CLEANUP(struct tc_alert_intake *, tc_alert_intake_free);

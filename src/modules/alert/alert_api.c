@@ -8,11 +8,13 @@
 
 /* Alerts that failed for a reason of their own would fail again for ever, but their payload has
  * others: Alertmanager then gives up by itself when the group changes or resolves. */
-static void reply_failed(struct tc_call *call, const struct tocsin_error *error, unsigned failed, unsigned count)
+static void reply_failed(struct tc_call *call, const struct tocsin_error *error, unsigned failed,
+			 unsigned count)
 {
-	tc_log_warning("alert.failed", "%u of %u alerts were not taken in: %s", failed, count, error->message);
-	tc_call_reply_problem_text(call, 503, "%u of %u alerts were not taken in; send them again", failed,
-				   count);
+	tc_log_warning("alert.failed", "%u of %u alerts were not taken in: %s", failed, count,
+		       error->message);
+	tc_call_reply_problem_text(call, 503, "%u of %u alerts were not taken in; send them again",
+				   failed, count);
 }
 
 static void reply_refused(struct tc_call *call, const struct tc_alert_request *request)
@@ -27,7 +29,8 @@ static void reply_refused(struct tc_call *call, const struct tc_alert_request *r
 		if (request->alerts[i].outcome != TC_ALERT_REFUSED)
 			continue;
 		snprintf(pointer, sizeof(pointer), "/alerts/%u", i);
-		tc_problem_add(&problem, pointer, "unknown system \"%.128s\"", request->alerts[i].system_id);
+		tc_problem_add(&problem, pointer, "unknown system \"%.128s\"",
+			       request->alerts[i].system_id);
 	}
 	tc_call_reply_problem(call, &problem);
 }
@@ -53,10 +56,12 @@ static void reply(const struct tc_alert_request *request)
 		return;
 	}
 	snprintf(body, sizeof(body),
-		 "{\"received\": %u, \"opened\": %u, \"joined\": %u, \"repeated\": %u, \"resolved\": %u, "
+		 "{\"received\": %u, \"opened\": %u, \"joined\": %u, \"repeated\": %u, "
+		 "\"resolved\": %u, "
 		 "\"dropped\": %u}",
 		 request->count, outcomes[TC_ALERT_OPENED], outcomes[TC_ALERT_JOINED],
-		 outcomes[TC_ALERT_REPEATED], outcomes[TC_ALERT_RESOLVED], outcomes[TC_ALERT_DROPPED]);
+		 outcomes[TC_ALERT_REPEATED], outcomes[TC_ALERT_RESOLVED],
+		 outcomes[TC_ALERT_DROPPED]);
 	tc_call_reply_copy(call, 200, body);
 }
 
@@ -68,10 +73,11 @@ static void ingest_alertmanager(struct tc_call *call)
 	struct tocsin_error error;
 	int result;
 
-	result = tc_alertmanager_parse(json_object_get(tc_call_input(call), "alerts"), &intake->labels, &request,
-				       &problem, &error);
+	result = tc_alertmanager_parse(json_object_get(tc_call_input(call), "alerts"),
+				       &intake->labels, &request, &problem, &error);
 	if (result == TOCSIN_E_INVALID) {
-		snprintf(problem.detail, sizeof(problem.detail), "This is not Alertmanager's webhook, version 4.");
+		snprintf(problem.detail, sizeof(problem.detail),
+			 "This is not Alertmanager's webhook, version 4.");
 		tc_call_reply_problem(call, &problem);
 		return;
 	}
@@ -87,17 +93,27 @@ static void ingest_alertmanager(struct tc_call *call)
 static const char *const versions[] = {"4", NULL};
 
 static const struct tc_field alertmanager_fields[] = {
-	{.name = "version", .type = TC_FIELD_ENUM, .flags = TC_REQUIRED, .choices = versions,
+	{.name = "version",
+	 .type = TC_FIELD_ENUM,
+	 .flags = TC_REQUIRED,
+	 .choices = versions,
 	 .description = "Of Alertmanager's webhook"},
-	{.name = "alerts", .type = TC_FIELD_ANY, .flags = TC_REQUIRED,
+	{.name = "alerts",
+	 .type = TC_FIELD_ANY,
+	 .flags = TC_REQUIRED,
 	 .description = "Alerts: {status, labels, annotations, fingerprint}"},
 	{.type = TC_FIELD_END},
 };
 
 const struct tc_procedure tc_alert_procedures[] = {
-	{.name = "ingestAlertmanager", .method = TC_POST, .path = "/api/v1/alerts/alertmanager",
-	 .rule = TC_RULE_INCIDENT_MANAGE, .run_on = TC_RUN_INLINE, .flags = TC_UNKNOWN_FIELDS_ALLOWED,
-	 .fields = alertmanager_fields, .run = ingest_alertmanager,
+	{.name = "ingestAlertmanager",
+	 .method = TC_POST,
+	 .path = "/api/v1/alerts/alertmanager",
+	 .rule = TC_RULE_INCIDENT_MANAGE,
+	 .run_on = TC_RUN_INLINE,
+	 .flags = TC_UNKNOWN_FIELDS_ALLOWED,
+	 .fields = alertmanager_fields,
+	 .run = ingest_alertmanager,
 	 .summary = "Takes in Alertmanager's webhook, version 4"},
 	{0},
 };

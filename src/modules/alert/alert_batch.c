@@ -25,7 +25,7 @@
 #define FIRST_MESSAGE "Opened by an alert from Alertmanager."
 #define ACTOR         "source:alertmanager"
 #define ACTOR_NAME    "Alertmanager"
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX   12
 
 /* Parameters of one statement: an array a column, built row by row. */
 struct columns {
@@ -41,8 +41,8 @@ struct batch {
 	const char *wait_key;
 	const char **keys; /* distinct, sorted */
 	unsigned keys_count;
-	bool *wants;                        /* an entry an alert: wants an incident */
-	bool *has_leader;                   /* an entry a key: an alert of it asks for the incident */
+	bool *wants;      /* an entry an alert: wants an incident */
+	bool *has_leader; /* an entry a key: an alert of it asks for the incident */
 	unsigned firing, resolved, wanting; /* alerts of the second round trip */
 };
 
@@ -58,7 +58,8 @@ static int columns_finish(struct columns *columns, struct tocsin_error *error)
 	for (unsigned i = 0; i < COLUMNS_MAX; i++) {
 		columns->values[i] = tc_array_finish(&columns->buffers[i]);
 		if (!columns->values[i])
-			return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a batch of alerts");
+			return tocsin_error_set(error, TOCSIN_E_NOMEM,
+						"out of memory for a batch of alerts");
 	}
 	return TOCSIN_OK;
 }
@@ -185,12 +186,14 @@ static void decide(struct batch *batch, const PGresult *rows)
 
 /* --- second round trip --- */
 
-static int collect_firing(const struct batch *batch, struct columns *columns, struct tocsin_error *error)
+static int collect_firing(const struct batch *batch, struct columns *columns,
+			  struct tocsin_error *error)
 {
 	for (unsigned i = 0; i < batch->count; i++) {
 		const struct tc_alert *alert = alert_of(batch, i);
-		const char *const row[] = {alert->source,   alert->dedup_key, alert->system_id,
-					   alert->severity, alert->title,     alert->labels,
+		const char *const row[] = {alert->source,      alert->dedup_key,
+					   alert->system_id,   alert->severity,
+					   alert->title,       alert->labels,
 					   alert->annotations, batch->wants[i] ? "t" : "f"};
 
 		if (!batch->wants[i] && alert->outcome != TC_ALERT_REPEATED)
@@ -203,7 +206,8 @@ static int collect_firing(const struct batch *batch, struct columns *columns, st
 	return columns_finish(columns, error);
 }
 
-static int collect_resolved(const struct batch *batch, struct columns *columns, struct tocsin_error *error)
+static int collect_resolved(const struct batch *batch, struct columns *columns,
+			    struct tocsin_error *error)
 {
 	char update_id[TC_UUID_SIZE];
 
@@ -257,10 +261,20 @@ static int collect_open(struct batch *batch, struct columns *columns, struct col
 		tc_array_append(&systems, alert->system_id);
 		tc_array_finish(&systems);
 		if (systems.failed)
-			return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a batch of alerts");
+			return tocsin_error_set(error, TOCSIN_E_NOMEM,
+						"out of memory for a batch of alerts");
 		/* In the order of open_batch.sql's parameters. */
-		const char *const row[] = {alert->incident_id, alert->title, NULL, alert->severity, "f", NULL,
-					   systems.data, alert->system_id, FIRST_MESSAGE, update_id, ACTOR,
+		const char *const row[] = {alert->incident_id,
+					   alert->title,
+					   NULL,
+					   alert->severity,
+					   "f",
+					   NULL,
+					   systems.data,
+					   alert->system_id,
+					   FIRST_MESSAGE,
+					   update_id,
+					   ACTOR,
 					   ACTOR_NAME};
 
 		static_assert(TC_ARRAY_LENGTH(row) <= COLUMNS_MAX, "a column each");
@@ -272,7 +286,8 @@ static int collect_open(struct batch *batch, struct columns *columns, struct col
 	return result ? result : columns_finish(locked, error);
 }
 
-static void add_open(struct tc_pipeline *pipeline, const struct columns *columns, const struct columns *locked)
+static void add_open(struct tc_pipeline *pipeline, const struct columns *columns,
+		     const struct columns *locked)
 {
 	const char *values[13];
 
@@ -283,7 +298,8 @@ static void add_open(struct tc_pipeline *pipeline, const struct columns *columns
 	tc_pipeline_add(pipeline, &tc_sql_incident_open_batch, values);
 }
 
-static int write_all(struct batch *batch, unsigned *ret_incidents_resolved, struct tocsin_error *error)
+static int write_all(struct batch *batch, unsigned *ret_incidents_resolved,
+		     struct tocsin_error *error)
 {
 	COLUMNS open = {0};
 	COLUMNS locked = {0};
@@ -310,7 +326,8 @@ static int write_all(struct batch *batch, unsigned *ret_incidents_resolved, stru
 	if (batch->resolved > 0)
 		tc_pipeline_add(&pipeline, &tc_sql_alert_record_resolved, resolved.values);
 	if (resolves)
-		resolve_at = tc_pipeline_add(&pipeline, &tc_sql_alert_resolve_incidents, resolved.values);
+		resolve_at = tc_pipeline_add(&pipeline, &tc_sql_alert_resolve_incidents,
+					     resolved.values);
 	tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
 	result = tc_pipeline_run(&pipeline, error);
 	if (result)
@@ -341,7 +358,8 @@ int tc_alert_batch_run(const struct tc_alert_policy *policy, struct tocsin_conne
 
 	assert(count > 0);
 	if (!keys || !flags)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a batch of alerts");
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"out of memory for a batch of alerts");
 	batch.has_leader = batch.wants + count;
 	sort_keys(&batch);
 	result = look(&batch, &rows, error);

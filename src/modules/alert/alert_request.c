@@ -70,7 +70,8 @@ bool tc_alert_set_identity(struct tc_alert *alert, const char *source, const cha
 	assert(length > 0 && (size_t)length < sizeof(prefix));
 	alert->source = source;
 	alert->identity = join_shortened(prefix, dedup_key, TC_ALERT_DEDUP_KEY_MAX);
-	alert->lock_key = join_shortened(TC_INCIDENT_DEDUPE_KEY_PREFIX, system_id, TC_ALERT_SYSTEM_MAX);
+	alert->lock_key =
+		join_shortened(TC_INCIDENT_DEDUPE_KEY_PREFIX, system_id, TC_ALERT_SYSTEM_MAX);
 	if (!alert->identity || !alert->lock_key)
 		return false;
 	alert->dedup_key = alert->identity + length;

@@ -24,8 +24,8 @@ enum tc_alert_outcome {
 	TC_ALERT_OUTCOME_COUNT
 };
 
-#define TC_ALERT_DEDUP_KEY_MAX 255   /* characters; longer ones are hashed */
-#define TC_ALERT_SYSTEM_MAX    255   /* characters; longer ones are shortened to a prefix and a hash */
+#define TC_ALERT_DEDUP_KEY_MAX 255 /* characters; longer ones are hashed */
+#define TC_ALERT_SYSTEM_MAX    255 /* characters; longer ones are shortened to a prefix and a hash */
 #define TC_ALERT_TITLE_MAX     500   /* characters; longer ones are cut */
 #define TC_ALERT_REQUEST_MAX   5000u /* alerts in one payload */
 
@@ -34,14 +34,14 @@ struct tc_alert {
 	struct tc_alert_request *request;
 	enum tc_alert_outcome outcome;
 	bool is_firing;
-	char *lock_key;         /* owned */
-	const char *system_id;  /* within lock_key */
-	char *identity;         /* source, unit separator, dedup key; owned */
-	const char *dedup_key;  /* within identity */
-	const char *source;     /* constant */
-	const char *severity;   /* constant */
-	char *title;            /* owned */
-	char *labels, *annotations; /* JSON objects; owned */
+	char *lock_key;                 /* owned */
+	const char *system_id;          /* within lock_key */
+	char *identity;                 /* source, unit separator, dedup key; owned */
+	const char *dedup_key;          /* within identity */
+	const char *source;             /* constant */
+	const char *severity;           /* constant */
+	char *title;                    /* owned */
+	char *labels, *annotations;     /* JSON objects; owned */
 	char incident_id[TC_UUID_SIZE]; /* of the incident it may open */
 };
 
@@ -60,7 +60,7 @@ struct tc_alert_request *tc_alert_request_new(unsigned count);
 struct tc_alert_request *tc_alert_request_free(struct tc_alert_request *request);
 TC_DEFINE_CLEANUP(struct tc_alert_request *, tc_alert_request_free);
 
-/* Fills in an alert's source, dedup key and system, which make its lock key and identity. Texts are copied, too long ones
- * shortened as said above. False if memory ran out. */
+/* Fills in an alert's source, dedup key and system, which make its lock key and identity. Texts are
+ * copied, too long ones shortened as said above. False if memory ran out. */
 bool tc_alert_set_identity(struct tc_alert *alert, const char *source, const char *dedup_key,
 			   const char *system_id);

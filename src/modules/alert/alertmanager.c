@@ -25,23 +25,26 @@ static bool is_label_name(const char *name)
 	return true;
 }
 
-int tc_alert_labels_init(struct tc_alert_labels *labels, const char *list, struct tocsin_error *error)
+int tc_alert_labels_init(struct tc_alert_labels *labels, const char *list,
+			 struct tocsin_error *error)
 {
 	TC_FREE char *text = strdup(list);
 	struct tc_alert_labels read = {0};
 	char *rest = text, *name;
 
 	if (!text)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the system labels");
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"out of memory for the system labels");
 	while ((name = strsep(&rest, ","))) {
 		if (read.count == TC_ALERT_SYSTEM_LABELS_MAX)
 			return tocsin_error_set(error, TOCSIN_E_INVALID,
 						"at most %d labels may name the system",
 						TC_ALERT_SYSTEM_LABELS_MAX);
 		if (!is_label_name(name))
-			return tocsin_error_set(error, TOCSIN_E_INVALID,
-						"\"%s\" is not a list of label names, such as system,service,job",
-						list);
+			return tocsin_error_set(
+				error, TOCSIN_E_INVALID,
+				"\"%s\" is not a list of label names, such as system,service,job",
+				list);
 		read.names[read.count++] = name;
 	}
 	read.text = tc_take(text);
@@ -80,8 +83,10 @@ static const char *find_severity(const json_t *labels)
 {
 	static const struct {
 		const char *label, *severity;
-	} severities[] = {
-		{"critical", "critical"}, {"warning", "major"}, {"error", "major"}, {"high", "major"}};
+	} severities[] = {{"critical", "critical"},
+			  {"warning", "major"},
+			  {"error", "major"},
+			  {"high", "major"}};
 	const char *text = get_text(labels, "severity");
 
 	for (size_t i = 0; text && i < TC_ARRAY_LENGTH(severities); i++)
@@ -125,15 +130,15 @@ static char *make_fingerprint(const json_t *labels)
 		free(text);
 		return NULL;
 	}
-	json_object_foreach((json_t *)(uintptr_t)labels, name, value)
-		names[i++] = name;
+	json_object_foreach((json_t *)(uintptr_t)labels, name, value) names[i++] = name;
 	qsort(names, count, sizeof(*names), compare_names);
 	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
 	for (i = 0; i < count; i++) {
 		/* With their NULs, so that no two sets of labels are the same run of bytes. */
 		const char *label = json_string_value(json_object_get(labels, names[i]));
 
-		crypto_generichash_update(&state, (const unsigned char *)names[i], strlen(names[i]) + 1);
+		crypto_generichash_update(&state, (const unsigned char *)names[i],
+					  strlen(names[i]) + 1);
 		crypto_generichash_update(&state, (const unsigned char *)label, strlen(label) + 1);
 	}
 	crypto_generichash_final(&state, hash, sizeof(hash));
@@ -143,7 +148,8 @@ static char *make_fingerprint(const json_t *labels)
 /* --- one alert --- */
 
 /* An object of texts, or nothing at all. NUL characters are refused: PostgreSQL's text has none. */
-static void check_texts(const json_t *alert, unsigned index, const char *member, struct tc_problem *problem)
+static void check_texts(const json_t *alert, unsigned index, const char *member,
+			struct tc_problem *problem)
 {
 	const json_t *object = json_object_get(alert, member);
 	char pointer[sizeof(problem->errors[0].pointer)];
@@ -157,11 +163,14 @@ static void check_texts(const json_t *alert, unsigned index, const char *member,
 		tc_problem_add(problem, pointer, "must be an object of strings");
 		return;
 	}
-	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
 		if (!json_is_string(value))
-			tc_problem_add(problem, pointer, "must be an object of strings; \"%.64s\" is not one", name);
+			tc_problem_add(problem, pointer,
+				       "must be an object of strings; \"%.64s\" is not one", name);
 		else if (strlen(json_string_value(value)) != json_string_length(value))
-			tc_problem_add(problem, pointer, "must not contain NUL characters; \"%.64s\" does", name);
+			tc_problem_add(problem, pointer,
+				       "must not contain NUL characters; \"%.64s\" does", name);
 		else
 			continue;
 		return;
@@ -195,18 +204,21 @@ static void check_alert(const json_t *alert, unsigned index, struct tc_problem *
 
 static char *dump(const json_t *object)
 {
-	return json_is_object(object) ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : strdup("{}");
+	return json_is_object(object) ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS)
+				      : strdup("{}");
 }
 
 /* False if memory ran out. */
-static bool read_alert(struct tc_alert *alert, const json_t *from, const struct tc_alert_labels *names)
+static bool read_alert(struct tc_alert *alert, const json_t *from,
+		       const struct tc_alert_labels *names)
 {
 	const json_t *labels = json_object_get(from, "labels");
 	const json_t *annotations = json_object_get(from, "annotations");
 	const char *fingerprint = get_text(from, "fingerprint");
 	TC_FREE char *made = NULL;
 
-	alert->is_firing = strcmp(json_string_value(json_object_get(from, "status")), "firing") == 0;
+	alert->is_firing =
+		strcmp(json_string_value(json_object_get(from, "status")), "firing") == 0;
 	if (!fingerprint)
 		fingerprint = made = make_fingerprint(labels);
 	if (!fingerprint ||
@@ -230,7 +242,8 @@ int tc_alertmanager_parse(const json_t *alerts, const struct tc_alert_labels *la
 	if (!json_is_array(alerts))
 		tc_problem_add(problem, "/alerts", "must be an array");
 	else if (count > TC_ALERT_REQUEST_MAX)
-		tc_problem_add(problem, "/alerts", "must have at most %u alerts (see max_alerts of webhook_config)",
+		tc_problem_add(problem, "/alerts",
+			       "must have at most %u alerts (see max_alerts of webhook_config)",
 			       TC_ALERT_REQUEST_MAX);
 	for (unsigned i = 0; i < count && problem->errors_count == 0; i++)
 		check_alert(json_array_get(alerts, i), i, problem);

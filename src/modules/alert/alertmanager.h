@@ -3,7 +3,8 @@
  *
  * What is made of an alert:
  *   state       its own `status`; the group's does not count
- *   system      the first of the configured labels that is there and not empty; else `alertname`; else "unknown"
+ *   system      the first of the configured labels that is there and not empty; else `alertname`;
+ *               else "unknown"
  *   dedup key   `fingerprint`; where it is missing or empty, a hash of the labels sorted by name
  *   severity    label `severity`: critical is critical; warning, error and high are major; else minor
  *   title       annotation `summary`; else `alertname`; else "Alert on SYSTEM"; cut at 500 characters
@@ -27,7 +28,8 @@ struct tc_alert_labels {
 
 /* Reads "system,service,job". INVALID if there is none, too many, an empty one, or one with characters that
  * no label has. */
-int tc_alert_labels_init(struct tc_alert_labels *labels, const char *list, struct tocsin_error *error);
+int tc_alert_labels_init(struct tc_alert_labels *labels, const char *list,
+			 struct tocsin_error *error);
 void tc_alert_labels_deinit(struct tc_alert_labels *labels);
 
 /* Reads `alerts`, the payload's member. On success the caller owns *ret_request. INVALID: `problem` (zeroed

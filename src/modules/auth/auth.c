@@ -35,7 +35,8 @@ const char *const *tc_auth_roles(void)
 {
 	static const char *const names[] = {"admin", "manager", "viewer", NULL};
 
-	static_assert(TC_ARRAY_LENGTH(names) == TC_ARRAY_LENGTH(roles) + 1, "every role has its name");
+	static_assert(TC_ARRAY_LENGTH(names) == TC_ARRAY_LENGTH(roles) + 1,
+		      "every role has its name");
 	return names;
 }
 
@@ -102,8 +103,9 @@ static void copy_name(char *ret_text, size_t size, const char *name)
 }
 
 /* Asks the database. REFUSED if there is no such key, it was revoked, or the secret is another. */
-static enum tc_auth_answer query_key(struct tocsin_connection *connection, const struct tc_auth_key *key,
-				     struct tc_caller *ret_caller, struct tocsin_error *error)
+static enum tc_auth_answer query_key(struct tocsin_connection *connection,
+				     const struct tc_auth_key *key, struct tc_caller *ret_caller,
+				     struct tocsin_error *error)
 {
 	const char *values[] = {key->id};
 	unsigned char hash[TC_AUTH_HASH_SIZE];
@@ -133,7 +135,8 @@ enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorizatio
 	uint64_t generation;
 
 	if (!authorization) {
-		*ret_caller = (struct tc_caller){.rules = TC_RULE_INCIDENT_READ, .is_anonymous = true};
+		*ret_caller =
+			(struct tc_caller){.rules = TC_RULE_INCIDENT_READ, .is_anonymous = true};
 		return TC_AUTH_OK;
 	}
 	if (!tc_auth_key_parse_header(authorization, &key))
@@ -158,8 +161,9 @@ enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorizatio
 	return TC_AUTH_OK;
 }
 
-enum tc_auth_answer tc_auth_authenticate(struct tc_app *app, const char *authorization, bool may_block,
-					 struct tc_caller *ret_caller, struct tocsin_error *error)
+enum tc_auth_answer tc_auth_authenticate(struct tc_app *app, const char *authorization,
+					 bool may_block, struct tc_caller *ret_caller,
+					 struct tocsin_error *error)
 {
 	return tc_auth_check(app->auth, authorization, may_block, ret_caller, error);
 }

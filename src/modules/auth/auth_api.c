@@ -35,7 +35,8 @@ static void list_api_keys(struct tc_call *call)
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
 
-	if (tc_auth_list_keys(tc_call_app(call)->work_pool, (unsigned)tc_call_integer(call, "limit", 50),
+	if (tc_auth_list_keys(tc_call_app(call)->work_pool,
+			      (unsigned)tc_call_integer(call, "limit", 50),
 			      tc_call_string(call, "cursor"), &json, &error)) {
 		tc_call_reply_error(call, &error);
 		return;
@@ -55,36 +56,67 @@ static void revoke_api_key(struct tc_call *call)
 }
 
 static const struct tc_field create_fields[] = {
-	{.name = "name", .type = TC_FIELD_STRING, .flags = TC_REQUIRED, .min = 1, .max = TC_AUTH_NAME_MAX,
+	{.name = "name",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TC_AUTH_NAME_MAX,
 	 .description = "What people call the key"},
-	{.name = "role", .type = TC_FIELD_ENUM, .flags = TC_REQUIRED, .choices = role_choices,
+	{.name = "role",
+	 .type = TC_FIELD_ENUM,
+	 .flags = TC_REQUIRED,
+	 .choices = role_choices,
 	 .description = "What the key may do"},
 	{.type = TC_FIELD_END},
 };
 
 static const struct tc_field list_fields[] = {
-	{.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1, .max = TC_AUTH_LIST_MAX,
+	{.name = "limit",
+	 .type = TC_FIELD_INTEGER,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = TC_AUTH_LIST_MAX,
 	 .description = "Most keys in the answer; 50 unless given"},
-	{.name = "cursor", .type = TC_FIELD_UUID, .place = TC_IN_QUERY,
+	{.name = "cursor",
+	 .type = TC_FIELD_UUID,
+	 .place = TC_IN_QUERY,
 	 .description = "nextCursor of the page before"},
 	{.type = TC_FIELD_END},
 };
 
 static const struct tc_field revoke_fields[] = {
-	{.name = "id", .type = TC_FIELD_UUID, .place = TC_IN_PATH, .flags = TC_REQUIRED,
+	{.name = "id",
+	 .type = TC_FIELD_UUID,
+	 .place = TC_IN_PATH,
+	 .flags = TC_REQUIRED,
 	 .description = "The key's id"},
 	{.type = TC_FIELD_END},
 };
 
 const struct tc_procedure tc_auth_procedures[] = {
-	{.name = "createApiKey", .method = TC_POST, .path = "/api/v1/keys", .rule = TC_RULE_KEY_MANAGE,
-	 .run_on = TC_RUN_WORK, .fields = create_fields, .run = create_api_key,
+	{.name = "createApiKey",
+	 .method = TC_POST,
+	 .path = "/api/v1/keys",
+	 .rule = TC_RULE_KEY_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = create_fields,
+	 .run = create_api_key,
 	 .summary = "Makes an API key; its secret is shown in this answer only"},
-	{.name = "listApiKeys", .method = TC_GET, .path = "/api/v1/keys", .rule = TC_RULE_KEY_MANAGE,
-	 .run_on = TC_RUN_WORK, .fields = list_fields, .run = list_api_keys,
+	{.name = "listApiKeys",
+	 .method = TC_GET,
+	 .path = "/api/v1/keys",
+	 .rule = TC_RULE_KEY_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = list_fields,
+	 .run = list_api_keys,
 	 .summary = "Lists API keys, newest first, without their secrets"},
-	{.name = "revokeApiKey", .method = TC_DELETE, .path = "/api/v1/keys/{id}", .rule = TC_RULE_KEY_MANAGE,
-	 .run_on = TC_RUN_WORK, .fields = revoke_fields, .run = revoke_api_key,
+	{.name = "revokeApiKey",
+	 .method = TC_DELETE,
+	 .path = "/api/v1/keys/{id}",
+	 .rule = TC_RULE_KEY_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = revoke_fields,
+	 .run = revoke_api_key,
 	 .summary = "Revokes an API key on every node"},
 	{0},
 };

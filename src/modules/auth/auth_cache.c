@@ -8,7 +8,8 @@
 
 static struct tc_auth_cache_entry *find_set(struct tc_auth_cache *cache, const char *id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a: ids are no secret, and a crowded set only costs a query */
+	uint32_t hash =
+		2166136261u; /* FNV-1a: ids are no secret, and a crowded set only costs a query */
 
 	for (; *id; id++)
 		hash = (hash ^ (unsigned char)*id) * 16777619u;

@@ -17,7 +17,8 @@
 #define SECRET_SIZE   ((size_t)32)
 #define SECRET_LENGTH ((size_t)43)
 
-static_assert(TC_AUTH_KEY_SIZE == PREFIX_LENGTH + ID_LENGTH + 1 + SECRET_LENGTH + 1, "the key's form");
+static_assert(TC_AUTH_KEY_SIZE == PREFIX_LENGTH + ID_LENGTH + 1 + SECRET_LENGTH + 1,
+	      "the key's form");
 
 static void hash_secret(struct tc_auth_key *key, const unsigned char secret[static SECRET_SIZE])
 {
@@ -99,7 +100,8 @@ bool tc_auth_key_is_equal(const unsigned char a[static TC_AUTH_HASH_SIZE],
 	return sodium_memcmp(a, b, TC_AUTH_HASH_SIZE) == 0;
 }
 
-void tc_auth_key_hash_format(const struct tc_auth_key *key, char ret_hex[static TC_AUTH_HASH_HEX_SIZE])
+void tc_auth_key_hash_format(const struct tc_auth_key *key,
+			     char ret_hex[static TC_AUTH_HASH_HEX_SIZE])
 {
 	ret_hex[0] = '\\';
 	ret_hex[1] = 'x';
@@ -113,7 +115,8 @@ bool tc_auth_key_hash_parse(const char *hex, unsigned char ret_hash[static TC_AU
 
 	if (strlen(hex) != TC_AUTH_HASH_HEX_SIZE - 1 || memcmp(hex, "\\x", 2) != 0)
 		return false;
-	if (sodium_hex2bin(hash, sizeof(hash), hex + 2, 2 * TC_AUTH_HASH_SIZE, NULL, &length, NULL) < 0 ||
+	if (sodium_hex2bin(hash, sizeof(hash), hex + 2, 2 * TC_AUTH_HASH_SIZE, NULL, &length,
+			   NULL) < 0 ||
 	    length != TC_AUTH_HASH_SIZE)
 		return false;
 	memcpy(ret_hash, hash, sizeof(hash));

@@ -5,7 +5,7 @@
 #include "base/uuid.h"
 #include "modules/auth/auth.h"
 
-#define TC_AUTH_HASH_SIZE 32
+#define TC_AUTH_HASH_SIZE     32
 #define TC_AUTH_HASH_HEX_SIZE (2 + 2 * TC_AUTH_HASH_SIZE + 1) /* "\x...", as bytea is written */
 
 /* What of a key may be kept: who it is and what proves it. */
@@ -24,6 +24,7 @@ bool tc_auth_key_parse_header(const char *authorization, struct tc_auth_key *ret
 /* Takes the same time wherever the hashes differ. */
 bool tc_auth_key_is_equal(const unsigned char a[static TC_AUTH_HASH_SIZE],
 			  const unsigned char b[static TC_AUTH_HASH_SIZE]);
-void tc_auth_key_hash_format(const struct tc_auth_key *key, char ret_hex[static TC_AUTH_HASH_HEX_SIZE]);
+void tc_auth_key_hash_format(const struct tc_auth_key *key,
+			     char ret_hex[static TC_AUTH_HASH_HEX_SIZE]);
 /* Reads "\x..."; false if it is not a hash. */
 bool tc_auth_key_hash_parse(const char *hex, unsigned char ret_hash[static TC_AUTH_HASH_SIZE]);

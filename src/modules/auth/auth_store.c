@@ -42,7 +42,8 @@ static int check_request(const struct tc_auth_key_request *request, struct tocsi
 	length = tc_utf8_length(request->name);
 	if (length < 1 || length > TC_AUTH_NAME_MAX)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"a key's name must have 1 to %d characters", TC_AUTH_NAME_MAX);
+					"a key's name must have 1 to %d characters",
+					TC_AUTH_NAME_MAX);
 	if (!is_role(request->role))
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"a key's role must be admin, manager or viewer");
@@ -106,11 +107,14 @@ int tc_auth_list_keys(struct tocsin_pool *pool, unsigned limit, const char *curs
 	int result;
 
 	if (limit < 1 || limit > TC_AUTH_LIST_MAX)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "limit must be 1 to %d", TC_AUTH_LIST_MAX);
+		return tocsin_error_set(error, TOCSIN_E_INVALID, "limit must be 1 to %d",
+					TC_AUTH_LIST_MAX);
 	if (cursor && !tc_uuid_is_valid(cursor))
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "cursor must be what nextCursor said");
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"cursor must be what nextCursor said");
 	snprintf(limit_text, sizeof(limit_text), "%u", limit);
-	result = run(pool, &tc_sql_auth_list_keys, (const char *[]){limit_text, cursor}, &rows, error);
+	result = run(pool, &tc_sql_auth_list_keys, (const char *[]){limit_text, cursor}, &rows,
+		     error);
 	return result ? result : take_json(rows, ret_json, error);
 }
 
@@ -137,7 +141,8 @@ struct ensure {
 };
 
 /* Under a lock, so that of many nodes at their first start one makes the key. */
-static int make_admin(struct tocsin_connection *connection, void *userdata, struct tocsin_error *error)
+static int make_admin(struct tocsin_connection *connection, void *userdata,
+		      struct tocsin_error *error)
 {
 	static const struct tc_auth_key_request request = {.name = "first admin", .role = "admin"};
 	struct ensure *ensure = userdata;
@@ -169,22 +174,25 @@ static int install_admin(struct tocsin_connection *connection, void *userdata,
 	int result;
 
 	tc_auth_key_hash_format(key, hex);
-	result = tc_query(connection, &tc_sql_auth_install_admin, (const char *[]){key->id, hex}, NULL,
-			  error);
+	result = tc_query(connection, &tc_sql_auth_install_admin, (const char *[]){key->id, hex},
+			  NULL, error);
 	if (!result)
-		result = tc_query(connection, &tc_sql_auth_find_key, (const char *[]){key->id}, &rows, error);
+		result = tc_query(connection, &tc_sql_auth_find_key, (const char *[]){key->id},
+				  &rows, error);
 	if (result)
 		return result;
 	if (PQntuples(rows) == 0)
-		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"TOCSIN_ADMIN_KEY is a key that was revoked; give another one");
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"TOCSIN_ADMIN_KEY is a key that was revoked; give another one");
 	if (strcmp(PQgetvalue(rows, 0, 1), "admin") != 0)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"TOCSIN_ADMIN_KEY is a key whose role is not admin");
 	if (!tc_auth_key_hash_parse(PQgetvalue(rows, 0, 2), hash) ||
 	    !tc_auth_key_is_equal(hash, key->hash))
-		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"TOCSIN_ADMIN_KEY has the id of another key; give one with a new id");
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"TOCSIN_ADMIN_KEY has the id of another key; give one with a new id");
 	return TOCSIN_OK;
 }
 
@@ -198,7 +206,8 @@ int tc_auth_ensure_admin(struct tocsin_pool *pool, const char *given,
 	if (given) {
 		if (!tc_auth_key_parse(given, &ensure.key))
 			return tocsin_error_set(error, TOCSIN_E_INVALID,
-						"TOCSIN_ADMIN_KEY must have the form %s", TC_AUTH_KEY_FORM);
+						"TOCSIN_ADMIN_KEY must have the form %s",
+						TC_AUTH_KEY_FORM);
 		result = tocsin_pool_transact(pool, install_admin, &ensure.key, error);
 		if (!result)
 			ret_key[0] = '\0';
