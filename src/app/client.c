@@ -58,10 +58,11 @@ static int add_headers(struct curl_slist **headers, bool has_body)
 }
 
 /* A problem document says what was wrong, field by field. */
-static int fail_with_problem(const struct tc_buffer *body, long http_status, struct tocsin_error *error)
+static int fail_with_problem(const struct tc_buffer *body, long http_status,
+			     struct tocsin_error *error)
 {
-	TC_CLEANUP(json_decref) json_t *problem =
-		body->data ? json_loadb(body->data, body->length, 0, NULL) : NULL;
+	TC_CLEANUP(json_decref)
+	json_t *problem = body->data ? json_loadb(body->data, body->length, 0, NULL) : NULL;
 	const char *title = json_string_value(json_object_get(problem, "title"));
 	const char *detail = json_string_value(json_object_get(problem, "detail"));
 	const json_t *first = json_array_get(json_object_get(problem, "errors"), 0);
@@ -76,7 +77,8 @@ static int fail_with_problem(const struct tc_buffer *body, long http_status, str
 				reason ? reason : "");
 }
 
-static int perform(CURL *curl, const char *url, struct tc_buffer *answer, struct tocsin_error *error)
+static int perform(CURL *curl, const char *url, struct tc_buffer *answer,
+		   struct tocsin_error *error)
 {
 	char reason[CURL_ERROR_SIZE] = "";
 	long http_status = 0;
@@ -132,14 +134,15 @@ int tc_client_run(const struct tc_client_request *request, json_t **ret_answer,
 		return result;
 	*ret_answer = answer.data ? json_loadb(answer.data, answer.length, 0, NULL) : NULL;
 	if (!*ret_answer)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "%.200s answered something that is not JSON",
-					url);
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"%.200s answered something that is not JSON", url);
 	return TOCSIN_OK;
 }
 
 char *tc_client_escape(const char *text)
 {
-	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	static const char kept[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 	struct tc_buffer escaped = {0};
 
 	tc_buffer_append(&escaped, "", 0);

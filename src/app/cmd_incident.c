@@ -13,7 +13,8 @@ struct request {
 	bool all, dedupe, json;
 };
 
-static int read_options(struct request *request, int argc, char **argv, const struct option *options)
+static int read_options(struct request *request, int argc, char **argv,
+			const struct option *options)
 {
 	int option, status = TC_EXIT_OK;
 
@@ -57,8 +58,14 @@ static int read_options(struct request *request, int argc, char **argv, const st
 	return TC_EXIT_OK;
 }
 
-#define OPTION_URL  {"url", required_argument, NULL, 'u'}
-#define OPTION_JSON {"json", no_argument, NULL, 'j'}
+#define OPTION_URL                                                                                 \
+	{                                                                                          \
+		"url", required_argument, NULL, 'u'                                                \
+	}
+#define OPTION_JSON                                                                                \
+	{                                                                                          \
+		"json", no_argument, NULL, 'j'                                                     \
+	}
 
 /* What read_options said about ending early, as an exit status. */
 static int early(int status)
@@ -106,16 +113,18 @@ static void print_detail(const json_t *incident)
 	size_t index;
 	json_t *update;
 
-	printf("%s\n  id        %s\n  status    %s\n  severity  %s\n  systems   ", text_of(incident, "title"),
-	       text_of(incident, "id"), text_of(incident, "status"), text_of(incident, "severity"));
+	printf("%s\n  id        %s\n  status    %s\n  severity  %s\n  systems   ",
+	       text_of(incident, "title"), text_of(incident, "id"), text_of(incident, "status"),
+	       text_of(incident, "severity"));
 	print_systems(incident);
 	printf("\n  created   %s\n  resolved  %s\n", text_of(incident, "createdAt"),
 	       text_of(incident, "resolvedAt"));
 	if (json_object_get(incident, "description"))
 		printf("\n%s\n", text_of(incident, "description"));
-	json_array_foreach(json_object_get(incident, "updates"), index, update) {
-		printf("\n%s  %s\n  %s\n", text_of(update, "createdAt"), text_of(update, "statusChange"),
-		       text_of(update, "message"));
+	json_array_foreach(json_object_get(incident, "updates"), index, update)
+	{
+		printf("\n%s  %s\n  %s\n", text_of(update, "createdAt"),
+		       text_of(update, "statusChange"), text_of(update, "message"));
 	}
 }
 
@@ -158,18 +167,20 @@ int tc_cmd_incident_list(const struct tc_command *command, int argc, char **argv
 	if (status != TC_EXIT_OK)
 		return early(status);
 	if (optind < argc)
-		return tc_command_misused(command, "there is one argument too many: %s", argv[optind]);
+		return tc_command_misused(command, "there is one argument too many: %s",
+					  argv[optind]);
 	system = tc_client_escape(request.system ? request.system : "");
 	wanted = tc_client_escape(request.status ? request.status : "");
 	limit = tc_client_escape(request.limit);
 	if (!system || !wanted || !limit ||
 	    asprintf(&path, "/api/v1/incidents?limit=%s%s%s%s%s%s", limit,
-		     request.system ? "&systemId=" : "", system, request.status ? "&status=" : "", wanted,
-		     request.all ? "&includeResolved=true" : "") < 0) {
+		     request.system ? "&systemId=" : "", system, request.status ? "&status=" : "",
+		     wanted, request.all ? "&includeResolved=true" : "") < 0) {
 		path = NULL;
 		return out_of_memory(&request);
 	}
-	return run(&request, &(struct tc_client_request){.url = request.url, .method = "GET", .path = path},
+	return run(&request,
+		   &(struct tc_client_request){.url = request.url, .method = "GET", .path = path},
 		   print_list);
 }
 
@@ -189,7 +200,8 @@ int tc_cmd_incident_show(const struct tc_command *command, int argc, char **argv
 		path = NULL;
 		return out_of_memory(&request);
 	}
-	return run(&request, &(struct tc_client_request){.url = request.url, .method = "GET", .path = path},
+	return run(&request,
+		   &(struct tc_client_request){.url = request.url, .method = "GET", .path = path},
 		   print_detail);
 }
 
@@ -205,17 +217,18 @@ static void print_created(const json_t *answer)
 /* NULL if memory ran out, or a text is not UTF-8. */
 static json_t *make_body(const struct request *request, const char *title, char **systems)
 {
-	TC_CLEANUP(json_decref) json_t *body = json_pack("{s:s, s:s, s:[], s:s*, s:s*}", "title", title,
-							 "severity", request->severity, "systemIds",
-							 "description", request->description,
-							 "initialMessage", request->message);
+	TC_CLEANUP(json_decref)
+	json_t *body = json_pack("{s:s, s:s, s:[], s:s*, s:s*}", "title", title, "severity",
+				 request->severity, "systemIds", "description",
+				 request->description, "initialMessage", request->message);
 	json_t *ids = json_object_get(body, "systemIds");
 
 	for (; ids && *systems; systems++) {
 		if (json_array_append_new(ids, json_string(*systems)) < 0)
 			return NULL;
 	}
-	if (!body || (request->dedupe && json_object_set_new(body, "dedupeOpenForSystem", json_true()) < 0))
+	if (!body ||
+	    (request->dedupe && json_object_set_new(body, "dedupeOpenForSystem", json_true()) < 0))
 		return NULL;
 	return tc_take(body);
 }
@@ -242,8 +255,10 @@ int tc_cmd_incident_create(const struct tc_command *command, int argc, char **ar
 	if (!body)
 		return tc_command_misused(command, "the texts must be UTF-8");
 	return run(&request,
-		   &(struct tc_client_request){
-			   .url = request.url, .method = "POST", .path = "/api/v1/incidents", .body = body},
+		   &(struct tc_client_request){.url = request.url,
+					       .method = "POST",
+					       .path = "/api/v1/incidents",
+					       .body = body},
 		   print_created);
 }
 

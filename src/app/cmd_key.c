@@ -15,7 +15,8 @@ struct request {
 	const struct tc_command *command;
 	const char *name, *role, *id;
 	bool json;
-	int (*run)(const struct request *request, struct tocsin_pool *pool, struct tocsin_error *error);
+	int (*run)(const struct request *request, struct tocsin_pool *pool,
+		   struct tocsin_error *error);
 };
 
 static int with_pool(const struct request *request, const struct tc_config *config,
@@ -54,9 +55,11 @@ static int run(const struct request *request)
 
 /* --- create --- */
 
-static int create(const struct request *request, struct tocsin_pool *pool, struct tocsin_error *error)
+static int create(const struct request *request, struct tocsin_pool *pool,
+		  struct tocsin_error *error)
 {
-	struct tc_auth_key_request wanted = {.name = request->name, .role = request->role, .actor = ""};
+	struct tc_auth_key_request wanted = {
+		.name = request->name, .role = request->role, .actor = ""};
 	char key[TC_AUTH_KEY_SIZE];
 	TC_BUFFER about = {0};
 	TC_CLEANUP(json_decref) json_t *value = NULL;
@@ -85,7 +88,8 @@ int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv)
 	int option, status = TC_EXIT_OK;
 	const char *const *role = tc_auth_roles();
 
-	while ((option = tc_command_option(command, argc, argv, options, &status)) != TC_OPTION_END) {
+	while ((option = tc_command_option(command, argc, argv, options, &status)) !=
+	       TC_OPTION_END) {
 		if (option == TC_OPTION_EXIT)
 			return status;
 		if (option == 'r')
@@ -94,7 +98,8 @@ int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv)
 			request.json = true;
 	}
 	if (optind + 1 != argc)
-		return tc_command_misused(command, "one NAME is needed, for people to know the key by");
+		return tc_command_misused(command,
+					  "one NAME is needed, for people to know the key by");
 	while (*role && strcmp(*role, request.role) != 0)
 		role++;
 	if (!*role)
@@ -118,7 +123,8 @@ static void print_keys(const json_t *keys)
 	json_t *key;
 
 	printf("%-36s  %-8s  %-24s  %-24s  %s\n", "ID", "ROLE", "CREATED", "REVOKED", "NAME");
-	json_array_foreach(keys, index, key) {
+	json_array_foreach(keys, index, key)
+	{
 		printf("%-36s  %-8s  %-24s  %-24s  %s\n", text_of(key, "id"), text_of(key, "role"),
 		       text_of(key, "createdAt"), text_of(key, "revokedAt"), text_of(key, "name"));
 	}
@@ -134,8 +140,8 @@ static int list(const struct request *request, struct tocsin_pool *pool, struct 
 		TC_BUFFER page = {0};
 		TC_CLEANUP(json_decref) json_t *value = NULL;
 		const char *next;
-		int result = tc_auth_list_keys(pool, TC_AUTH_LIST_MAX, *cursor ? cursor : NULL, &page,
-					       error);
+		int result = tc_auth_list_keys(pool, TC_AUTH_LIST_MAX, *cursor ? cursor : NULL,
+					       &page, error);
 
 		if (result != TOCSIN_OK)
 			return result;
@@ -154,23 +160,27 @@ static int list(const struct request *request, struct tocsin_pool *pool, struct 
 
 int tc_cmd_key_list(const struct tc_command *command, int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
 	struct request request = {.command = command, .run = list};
 	int option, status = TC_EXIT_OK;
 
-	while ((option = tc_command_option(command, argc, argv, options, &status)) != TC_OPTION_END) {
+	while ((option = tc_command_option(command, argc, argv, options, &status)) !=
+	       TC_OPTION_END) {
 		if (option == TC_OPTION_EXIT)
 			return status;
 		request.json = true;
 	}
 	if (optind < argc)
-		return tc_command_misused(command, "there is one argument too many: %s", argv[optind]);
+		return tc_command_misused(command, "there is one argument too many: %s",
+					  argv[optind]);
 	return run(&request);
 }
 
 /* --- revoke --- */
 
-static int revoke(const struct request *request, struct tocsin_pool *pool, struct tocsin_error *error)
+static int revoke(const struct request *request, struct tocsin_pool *pool,
+		  struct tocsin_error *error)
 {
 	return tc_auth_revoke_key(pool, request->id, error);
 }

@@ -67,7 +67,8 @@ static int run_held(const struct request *request, const struct tc_config *confi
 		result = tc_guard_run(request->argv, lost_fd, ret_status, &lost, error);
 	if (result == TOCSIN_OK && lost) {
 		fprintf(stderr,
-			"tocsin lock run: the lock on '%s' was lost while the command ran; it was told to stop\n",
+			"tocsin lock run: the lock on '%s' was lost while the command ran; it was "
+			"told to stop\n",
 			request->key);
 		*ret_status = TC_EXIT_LOST;
 	}
@@ -102,7 +103,8 @@ int tc_cmd_lock_run(const struct tc_command *command, int argc, char **argv)
 	struct tc_config config;
 	int option, status = TC_EXIT_OK;
 
-	while ((option = tc_command_option(command, argc, argv, options, &status)) != TC_OPTION_END) {
+	while ((option = tc_command_option(command, argc, argv, options, &status)) !=
+	       TC_OPTION_END) {
 		if (option == TC_OPTION_EXIT)
 			return status;
 		if (option == 'n') {
@@ -111,8 +113,8 @@ int tc_cmd_lock_run(const struct tc_command *command, int argc, char **argv)
 		}
 		request.has_timeout = true;
 		if (!tc_command_parse_seconds(optarg, &request.timeout_ms))
-			return tc_command_misused(command, "--timeout: \"%s\" is not a number of seconds",
-						  optarg);
+			return tc_command_misused(
+				command, "--timeout: \"%s\" is not a number of seconds", optarg);
 	}
 	if (argc - optind < 3 || strcmp(argv[optind + 1], "--") != 0)
 		return tc_command_misused(command, "KEY -- COMMAND is needed");

@@ -33,7 +33,8 @@ static void notify(const char *state)
 	int result = sd_notify(0, state);
 
 	if (result < 0)
-		tc_log_warning("serve.notify", "cannot tell systemd \"%s\": %s", state, strerror(-result));
+		tc_log_warning("serve.notify", "cannot tell systemd \"%s\": %s", state,
+			       strerror(-result));
 #else
 	(void)state;
 #endif
@@ -76,7 +77,8 @@ static int serve(const struct tc_command *command, const struct tc_config *confi
 	raise_limits();
 	result = tc_server_open_database(&server, config, &error);
 	if (result == TOCSIN_OK) {
-		pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before there are threads that serve */
+		pthread_sigmask(SIG_BLOCK, &signals,
+				NULL); /* before there are threads that serve */
 		result = tc_server_open(&server, &error);
 	}
 	if (result == TOCSIN_OK) {
@@ -103,7 +105,8 @@ int tc_cmd_serve(const struct tc_command *command, int argc, char **argv)
 	if (tc_command_option(command, argc, argv, options, &status) != TC_OPTION_END)
 		return status;
 	if (optind < argc)
-		return tc_command_misused(command, "there is one argument too many: %s", argv[optind]);
+		return tc_command_misused(command, "there is one argument too many: %s",
+					  argv[optind]);
 	status = tc_command_configure(command, &config);
 	if (status != TC_EXIT_OK)
 		return status;

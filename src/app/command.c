@@ -50,7 +50,8 @@ int tc_command_option(const struct tc_command *command, int argc, char **argv,
 		return TC_OPTION_EXIT;
 	}
 	if (found == ':') {
-		*ret_status = tc_command_misused(command, "option %s needs a value", argv[optind - 1]);
+		*ret_status =
+			tc_command_misused(command, "option %s needs a value", argv[optind - 1]);
 		return TC_OPTION_EXIT;
 	}
 	if (found == '?') {

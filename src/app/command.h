@@ -23,14 +23,17 @@ enum {
 };
 
 struct tc_command {
-	const char *name;     /* "serve", "key create" */
+	const char *name;      /* "serve", "key create" */
 	const char *arguments; /* for the usage line */
 	const char *summary;
 	int (*run)(const struct tc_command *command, int argc, char **argv);
-	const char *help;     /* options and what else there is to know; NULL: nothing */
-	bool shows_settings;  /* --help lists the settings */
-	bool keeps_order;     /* options end at the first word that is none: what follows is a command */
+	const char *help;    /* options and what else there is to know; NULL: nothing */
+	bool shows_settings; /* --help lists the settings */
+	bool keeps_order; /* options end at the first word that is none: what follows is a command */
 };
+
+extern const struct tc_command tc_commands[]; /* command_table.c */
+extern const size_t tc_commands_count;
 
 int tc_cmd_serve(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_migrate(const struct tc_command *command, int argc, char **argv);
@@ -46,7 +49,10 @@ int tc_cmd_version(const struct tc_command *command, int argc, char **argv);
 
 /* getopt_long with one way to complain. Add TC_HELP_OPTION to `options`. Returns the option's value, -1 when
  * there are no more, or a negative TC_OPTION_... when the command is to end with *ret_status. */
-#define TC_HELP_OPTION {"help", no_argument, NULL, 'h'}
+#define TC_HELP_OPTION                                                                             \
+	{                                                                                          \
+		"help", no_argument, NULL, 'h'                                                     \
+	}
 enum { TC_OPTION_END = -1, TC_OPTION_EXIT = -2 };
 int tc_command_option(const struct tc_command *command, int argc, char **argv,
 		      const struct option *options, int *ret_status);

@@ -8,17 +8,17 @@
 #include <tocsin/error.h>
 
 struct tc_config {
-	char *listen;          /* TOCSIN_LISTEN, 127.0.0.1:3000 */
-	char *data_directory;  /* TOCSIN_DATA_DIR */
-	char *database_url;    /* DATABASE_URL; NULL: embedded cluster */
-	char *admin_key;       /* TOCSIN_ADMIN_KEY; secret; NULL: make one */
+	char *listen;                /* TOCSIN_LISTEN, 127.0.0.1:3000 */
+	char *data_directory;        /* TOCSIN_DATA_DIR */
+	char *database_url;          /* DATABASE_URL; NULL: embedded cluster */
+	char *admin_key;             /* TOCSIN_ADMIN_KEY; secret; NULL: make one */
 	enum tc_log_level log_level; /* TOCSIN_LOG: "info", "debug,json", ... */
 	bool log_json;
 	unsigned pool_max, lock_pool_max;
 	unsigned connection_timeout_ms, idle_timeout_ms, lock_idle_tx_timeout_ms, lock_timeout_ms;
-	bool reject_unknown_systems;      /* TOCSIN_UNKNOWN_SYSTEMS: discover or reject */
-	char *alert_system_labels;        /* TOCSIN_ALERT_SYSTEM_LABELS: "system,service,job,instance" */
-	bool alert_auto_resolve;          /* TOCSIN_ALERT_AUTO_RESOLVE: true or false */
+	bool reject_unknown_systems; /* TOCSIN_UNKNOWN_SYSTEMS: discover or reject */
+	char *alert_system_labels;   /* TOCSIN_ALERT_SYSTEM_LABELS: "system,service,job,instance" */
+	bool alert_auto_resolve;     /* TOCSIN_ALERT_AUTO_RESOLVE: true or false */
 };
 
 /* Reads every setting; on failure the error names the bad one. Owned by the caller: deinit. */

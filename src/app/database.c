@@ -39,7 +39,8 @@ static bool wants_read_write(const char *url)
 			continue;
 		if (strcmp(option->keyword, "target_session_attrs") == 0)
 			return false;
-		if (strcmp(option->keyword, "host") == 0 || strcmp(option->keyword, "hostaddr") == 0)
+		if (strcmp(option->keyword, "host") == 0 ||
+		    strcmp(option->keyword, "hostaddr") == 0)
 			has_hosts = has_hosts || strchr(option->val, ',');
 	}
 	return has_hosts;
@@ -47,13 +48,14 @@ static bool wants_read_write(const char *url)
 
 static char *complete_url(const char *url)
 {
-	bool is_uri = strncmp(url, "postgresql://", 13) == 0 || strncmp(url, "postgres://", 11) == 0;
+	bool is_uri =
+		strncmp(url, "postgresql://", 13) == 0 || strncmp(url, "postgres://", 11) == 0;
 	char *text;
 
 	if (!wants_read_write(url))
 		return strdup(url);
 	if (asprintf(&text, "%s%starget_session_attrs=read-write", url,
-		     !is_uri		? " "
+		     !is_uri            ? " "
 		     : strchr(url, '?') ? "&"
 					: "?") < 0)
 		return NULL;
@@ -64,12 +66,14 @@ static void log_notice(const char *event, const char *detail, void *userdata)
 {
 	(void)userdata;
 	if (strcmp(event, "creating") == 0)
-		tc_log_info("cluster.creating", "making a PostgreSQL cluster in %s; this takes a moment",
-			    detail);
+		tc_log_info("cluster.creating",
+			    "making a PostgreSQL cluster in %s; this takes a moment", detail);
 	else if (strcmp(event, "died") == 0)
-		tc_log_error("cluster.died", "PostgreSQL ended unexpectedly (%s); starting it again", detail);
+		tc_log_error("cluster.died",
+			     "PostgreSQL ended unexpectedly (%s); starting it again", detail);
 	else if (strcmp(event, "failed") == 0)
-		tc_log_error("cluster.failed", "cannot restart PostgreSQL, trying again: %s", detail);
+		tc_log_error("cluster.failed", "cannot restart PostgreSQL, trying again: %s",
+			     detail);
 	else if (strcmp(event, "restarted") == 0)
 		tc_log_warning("cluster.restarted", "PostgreSQL runs again");
 	else
@@ -127,14 +131,16 @@ static int find_or_start(struct tc_database *database, const struct tc_config *c
 	int result;
 
 	if (database->users_fd >= 0 && fcntl(database->users_fd, F_OFD_SETLKW, &turn) < 0)
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot lock tocsin.users in %s: %s",
+		return tocsin_error_set(error, TOCSIN_E_SYSTEM,
+					"cannot lock tocsin.users in %s: %s",
 					config->data_directory, strerror(errno));
 	result = tc_cluster_find(config->data_directory, &database->conninfo, error);
 	if (result == TOCSIN_E_NOT_FOUND)
 		result = start_cluster(database, config, error);
 	turn = turn_byte(F_UNLCK);
 	if (database->users_fd >= 0)
-		fcntl(database->users_fd, F_OFD_SETLK, &turn); /* unlocking a held range cannot fail */
+		fcntl(database->users_fd, F_OFD_SETLK,
+		      &turn); /* unlocking a held range cannot fail */
 	return result;
 }
 

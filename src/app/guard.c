@@ -61,8 +61,8 @@ static int watch(int pidfd, int signal_fd, int lost_fd, bool *ret_lost, struct t
 
 	while (true) {
 		if (poll(pollers, 3, -1) < 0 && errno != EINTR)
-			return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot wait for the command: %s",
-						strerror(errno));
+			return tocsin_error_set(error, TOCSIN_E_SYSTEM,
+						"cannot wait for the command: %s", strerror(errno));
 		if (pollers[1].revents)
 			pass_on(signal_fd, pidfd);
 		if (pollers[2].revents) {
@@ -92,15 +92,15 @@ static int run_child(char *const *argv, int lost_fd, int signal_fd, const sigset
 		return TOCSIN_OK;
 	}
 	pidfd = pidfd_open(pid, 0);
-	result = pidfd < 0 ? tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot watch the command: %s",
-					      strerror(errno))
+	result = pidfd < 0 ? tocsin_error_set(error, TOCSIN_E_SYSTEM,
+					      "cannot watch the command: %s", strerror(errno))
 			   : watch(pidfd, signal_fd, lost_fd, ret_lost, error);
 	if (result != TOCSIN_OK)
 		kill(pid, SIGTERM); /* it must not go on unwatched */
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
-			return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot wait for the command: %s",
-						strerror(errno));
+			return tocsin_error_set(error, TOCSIN_E_SYSTEM,
+						"cannot wait for the command: %s", strerror(errno));
 	}
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	return result;

@@ -67,7 +67,8 @@ static int wait_round(struct turn *turn, unsigned round_ms, struct tocsin_error 
 {
 	TC_CLEANUP(tocsin_locks_free) struct tocsin_locks *waiter = NULL;
 	TC_FREE char *turnstile = NULL;
-	struct tocsin_locks_options options = {.lock_pool = turn->wait->pool, .wait_timeout_ms = round_ms};
+	struct tocsin_locks_options options = {.lock_pool = turn->wait->pool,
+					       .wait_timeout_ms = round_ms};
 	int result;
 
 	if (asprintf(&turnstile, TURNSTILE_PREFIX "%s", turn->wait->key) < 0) {
@@ -88,12 +89,14 @@ int tc_lock_wait(struct tocsin_locks *locks, const struct tc_lock_wait *wait,
 
 	try(&turn);
 	while (turn.result == TOCSIN_E_LOCK_BUSY && wait->is_patient) {
-		uint64_t left_ms = wait->has_timeout ? tc_clock_remaining_ms(deadline_ms) : ROUND_MS;
+		uint64_t left_ms =
+			wait->has_timeout ? tc_clock_remaining_ms(deadline_ms) : ROUND_MS;
 		int result;
 
 		if (left_ms == 0)
 			return tocsin_error_set(error, TOCSIN_E_LOCK_TIMEOUT,
-						"the key '%s' did not come free in time", wait->key);
+						"the key '%s' did not come free in time",
+						wait->key);
 		result = wait_round(&turn, (unsigned)TC_MIN(left_ms, ROUND_MS), error);
 		/* The end of a round is not the end of the wait; the clock above decides. */
 		if (result != TOCSIN_OK && result != TOCSIN_E_LOCK_TIMEOUT)

@@ -7,7 +7,7 @@
 struct tc_lock_wait {
 	struct tocsin_pool *pool; /* borrowed; purpose LOCK, at least two connections */
 	const char *key;
-	bool is_patient;          /* false: try only once */
+	bool is_patient; /* false: try only once */
 	bool has_timeout;
 	unsigned timeout_ms;
 	tocsin_lost_fn lost;

@@ -34,7 +34,8 @@ static long number_of(const PGresult *result, int column)
 }
 
 /* Tells that we are there, and asks how things are. */
-static int beat(struct tc_nodes *nodes, struct tc_nodes_status *ret_status, struct tocsin_error *error)
+static int beat(struct tc_nodes *nodes, struct tc_nodes_status *ret_status,
+		struct tocsin_error *error)
 {
 	const char *const values[] = {nodes->id, nodes->host, nodes->process, nodes->connections};
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
@@ -47,7 +48,8 @@ static int beat(struct tc_nodes *nodes, struct tc_nodes_status *ret_status, stru
 	if (result == TOCSIN_OK)
 		result = tc_query(connection, &tc_sql_app_node_budget, NULL, &budget, error);
 	if (result == TOCSIN_OK)
-		result = tc_events_get_lag(connection, &status.outbox_lag_s, &status.outbox_unread, error);
+		result = tc_events_get_lag(connection, &status.outbox_lag_s, &status.outbox_unread,
+					   error);
 	if (result != TOCSIN_OK)
 		return result;
 	status.nodes = number_of(budget, 0);
@@ -62,13 +64,15 @@ static void warn(struct tc_nodes *nodes, const struct tc_nodes_status *status)
 	bool is_too_much = status->connections_wanted > status->connections_available;
 
 	if (is_too_much && !nodes->has_warned)
-		tc_log_warning("nodes.connections",
-			       "%ld nodes may open %ld connections, but the database server has %ld for them: "
-			       "raise its max_connections by %ld, or lower DATABASE_POOL_MAX (%u here) or "
-			       "DATABASE_LOCK_POOL_MAX (%u here)",
-			       status->nodes, status->connections_wanted, status->connections_available,
-			       status->connections_wanted - status->connections_available,
-			       nodes->options.pool_max, nodes->options.lock_pool_max);
+		tc_log_warning(
+			"nodes.connections",
+			"%ld nodes may open %ld connections, but the database server has %ld for "
+			"them: "
+			"raise its max_connections by %ld, or lower DATABASE_POOL_MAX (%u here) or "
+			"DATABASE_LOCK_POOL_MAX (%u here)",
+			status->nodes, status->connections_wanted, status->connections_available,
+			status->connections_wanted - status->connections_available,
+			nodes->options.pool_max, nodes->options.lock_pool_max);
 	nodes->has_warned = is_too_much;
 }
 
@@ -100,7 +104,8 @@ static void *run(void *argument)
 		if (beat(nodes, &status, &error) == TOCSIN_OK)
 			warn(nodes, &status);
 		else
-			tc_log_warning("nodes.beat", "cannot tell the database that this node is there: %s",
+			tc_log_warning("nodes.beat",
+				       "cannot tell the database that this node is there: %s",
 				       error.message);
 		keep(nodes, &status);
 	}

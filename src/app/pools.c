@@ -8,12 +8,13 @@ static void log_notice(enum tocsin_pool_notice notice, const char *pool, const c
 {
 	(void)userdata;
 	if (notice == TOCSIN_POOL_CONNECTION_DIED)
-		tc_log_warning("pool.connection_died", "pool %s: an idle connection ended: %s", pool,
-			       detail ? detail : "no reason given");
+		tc_log_warning("pool.connection_died", "pool %s: an idle connection ended: %s",
+			       pool, detail ? detail : "no reason given");
 }
 
-int tc_pools_new(struct tocsin_pool **ret_pool, const struct tc_config *config, const char *conninfo,
-		 enum tocsin_pool_purpose purpose, unsigned max, struct tocsin_error *error)
+int tc_pools_new(struct tocsin_pool **ret_pool, const struct tc_config *config,
+		 const char *conninfo, enum tocsin_pool_purpose purpose, unsigned max,
+		 struct tocsin_error *error)
 {
 	bool is_lock = purpose == TOCSIN_POOL_LOCK;
 	struct tocsin_pool_options options = {

@@ -35,7 +35,8 @@ struct tc_server *tc_server_from(struct tc_app *app)
 }
 
 /* A setting whose value only the start can judge: exit status 78. */
-static int blame(struct tc_server *server, const char *setting, int result, struct tocsin_error *error)
+static int blame(struct tc_server *server, const char *setting, int result,
+		 struct tocsin_error *error)
 {
 	char message[TOCSIN_ERROR_MESSAGE_SIZE];
 
@@ -77,13 +78,15 @@ static int open_base(struct tc_server *server, struct tocsin_error *error)
 	int result = tc_pools_new(&app->work_pool, config, conninfo, TOCSIN_POOL_WORK, 0, error);
 
 	if (result == TOCSIN_OK)
-		result = tc_pools_new(&app->lock_pool, config, conninfo, TOCSIN_POOL_LOCK, 0, error);
+		result =
+			tc_pools_new(&app->lock_pool, config, conninfo, TOCSIN_POOL_LOCK, 0, error);
 	locks.work_pool = app->work_pool;
 	locks.lock_pool = app->lock_pool;
 	if (result == TOCSIN_OK)
 		result = tocsin_locks_new(&app->locks, &locks, error);
 	if (result == TOCSIN_OK)
-		result = tc_executor_new(&app->work, "work", TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX),
+		result = tc_executor_new(&app->work, "work",
+					 TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX),
 					 EXECUTOR_QUEUE_MAX, error);
 	if (result == TOCSIN_OK)
 		result = tc_hints_new(&app->hints, conninfo, error);
@@ -97,17 +100,19 @@ static int open_auth(struct tc_server *server, struct tocsin_error *error)
 	int result = tc_auth_new(&app->auth, app->work_pool, app->hints, error);
 
 	if (result == TOCSIN_OK)
-		result = blame(server, "TOCSIN_ADMIN_KEY",
-			       tc_auth_ensure_admin(app->work_pool, server->config->admin_key, key, error),
-			       error);
+		result = blame(
+			server, "TOCSIN_ADMIN_KEY",
+			tc_auth_ensure_admin(app->work_pool, server->config->admin_key, key, error),
+			error);
 	if (result != TOCSIN_OK || !key[0])
 		return result;
 	/* At once: should the rest of the start fail, it would never be seen. */
 	printf("Admin key, shown only now: %s\n", key);
 	if (fflush(stdout) != 0)
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM,
-					"cannot write the admin key to standard output; make another with "
-					"tocsin key create --role=admin NAME");
+		return tocsin_error_set(
+			error, TOCSIN_E_SYSTEM,
+			"cannot write the admin key to standard output; make another with "
+			"tocsin key create --role=admin NAME");
 	return TOCSIN_OK;
 }
 
@@ -117,7 +122,8 @@ static int open_modules(struct tc_server *server, struct tocsin_error *error)
 	const struct tc_config *config = server->config;
 	struct tc_app *app = &server->app;
 	unsigned workers = config->lock_pool_max < 8 ? 1 : 2;
-	unsigned rest = config->lock_pool_max > 2 * workers ? config->lock_pool_max - 2 * workers : 0;
+	unsigned rest =
+		config->lock_pool_max > 2 * workers ? config->lock_pool_max - 2 * workers : 0;
 	unsigned waiters = TC_MAX(rest / 2, 1u);
 	struct tc_incident_creator_options creator = {
 		.lock_pool = app->lock_pool,
@@ -165,7 +171,8 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 	if (result != TOCSIN_OK)
 		return result;
 	http.userdata = server->router;
-	return blame(server, "TOCSIN_LISTEN", tc_http_server_new(&server->http, &http, error), error);
+	return blame(server, "TOCSIN_LISTEN", tc_http_server_new(&server->http, &http, error),
+		     error);
 }
 
 int tc_server_open(struct tc_server *server, struct tocsin_error *error)

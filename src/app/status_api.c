@@ -19,7 +19,8 @@ static void get_health(struct tc_call *call)
 }
 
 /* The database answers, and has what this program needs. */
-static int check_database(struct tocsin_pool *pool, bool *ret_is_migrated, struct tocsin_error *error)
+static int check_database(struct tocsin_pool *pool, bool *ret_is_migrated,
+			  struct tocsin_error *error)
 {
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
 	TC_RESULT *rows = NULL;
@@ -61,14 +62,29 @@ static void get_metrics(struct tc_call *call)
 }
 
 const struct tc_procedure tc_status_procedures[] = {
-	{.name = "getHealth", .method = TC_GET, .path = "/healthz", .rule = TC_RULE_NONE,
-	 .run_on = TC_RUN_INLINE, .fields = no_fields, .run = get_health,
+	{.name = "getHealth",
+	 .method = TC_GET,
+	 .path = "/healthz",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_INLINE,
+	 .fields = no_fields,
+	 .run = get_health,
 	 .summary = "Whether the process answers"},
-	{.name = "getReadiness", .method = TC_GET, .path = "/readyz", .rule = TC_RULE_NONE,
-	 .run_on = TC_RUN_WORK, .fields = no_fields, .run = get_readiness,
+	{.name = "getReadiness",
+	 .method = TC_GET,
+	 .path = "/readyz",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = no_fields,
+	 .run = get_readiness,
 	 .summary = "Whether the database can be reached and is migrated"},
-	{.name = "getMetrics", .method = TC_GET, .path = "/metrics", .rule = TC_RULE_NONE,
-	 .run_on = TC_RUN_INLINE, .fields = no_fields, .run = get_metrics,
+	{.name = "getMetrics",
+	 .method = TC_GET,
+	 .path = "/metrics",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_INLINE,
+	 .fields = no_fields,
+	 .run = get_metrics,
 	 .summary = "Metrics in Prometheus' text format"},
 	{0},
 };

@@ -27,17 +27,21 @@ static const struct {
 	bool is_counter;
 	double unit;
 } pool_metrics[] = {
-	{"tocsin_pool_connections_max", "gauge", "Most connections the pool may open.", POOL(max), false, 1},
-	{"tocsin_pool_waiting", "gauge", "Callers waiting for a connection.", POOL(waiting), false, 1},
-	{"tocsin_pool_acquired_total", "counter", "Connections handed out.", POOL(acquired), true, 1},
+	{"tocsin_pool_connections_max", "gauge", "Most connections the pool may open.", POOL(max),
+	 false, 1},
+	{"tocsin_pool_waiting", "gauge", "Callers waiting for a connection.", POOL(waiting), false,
+	 1},
+	{"tocsin_pool_acquired_total", "counter", "Connections handed out.", POOL(acquired), true,
+	 1},
 	{"tocsin_pool_waits_total", "counter", "Callers that had to wait.", POOL(waited), true, 1},
 	{"tocsin_pool_wait_seconds_total", "counter", "Time spent waiting.", POOL(wait_us), true,
 	 MICROSECONDS},
-	{"tocsin_pool_timeouts_total", "counter", "Callers that got no connection in time.", POOL(timeouts),
-	 true, 1},
+	{"tocsin_pool_timeouts_total", "counter", "Callers that got no connection in time.",
+	 POOL(timeouts), true, 1},
 	{"tocsin_pool_opened_total", "counter", "Connections opened.", POOL(opened), true, 1},
 	{"tocsin_pool_closed_total", "counter", "Connections closed.", POOL(closed), true, 1},
-	{"tocsin_pool_died_total", "counter", "Idle connections whose server went away.", POOL(died), true, 1},
+	{"tocsin_pool_died_total", "counter", "Idle connections whose server went away.",
+	 POOL(died), true, 1},
 };
 
 static double read_value(const void *base, size_t offset, bool is_counter, double unit)
@@ -74,7 +78,8 @@ static void format_pools(struct tc_server *server, struct tc_buffer *out)
 		bool is_counter = pool_metrics[i].is_counter;
 		double unit = pool_metrics[i].unit;
 
-		tc_metrics_head(out, pool_metrics[i].name, pool_metrics[i].type, pool_metrics[i].help);
+		tc_metrics_head(out, pool_metrics[i].name, pool_metrics[i].type,
+				pool_metrics[i].help);
 		tc_metrics_sample(out, pool_metrics[i].name, "pool=\"work\"",
 				  read_value(&pools.work, offset, is_counter, unit));
 		tc_metrics_sample(out, pool_metrics[i].name, "pool=\"lock\"",
@@ -97,8 +102,10 @@ static void format_locks(struct tocsin_locks *locks, struct tc_buffer *out)
 
 	tocsin_locks_get_stats(locks, &stats);
 	format_one(out, "tocsin_lock_sessions", "gauge", "Session locks held.", stats.sessions);
-	format_one(out, "tocsin_lock_waiting", "gauge", "Callers waiting for a key.", stats.waiting);
-	format_one(out, "tocsin_lock_acquired_total", "counter", "Keys granted.", (double)stats.acquired);
+	format_one(out, "tocsin_lock_waiting", "gauge", "Callers waiting for a key.",
+		   stats.waiting);
+	format_one(out, "tocsin_lock_acquired_total", "counter", "Keys granted.",
+		   (double)stats.acquired);
 	format_one(out, "tocsin_lock_waits_total", "counter", "Callers that had to wait for a key.",
 		   (double)stats.waited);
 	format_one(out, "tocsin_lock_wait_seconds_total", "counter", "Time spent waiting for keys.",
@@ -116,28 +123,32 @@ static void format_node(struct tc_server *server, struct tc_buffer *out)
 	struct tc_nodes_status status;
 
 	tc_nodes_get_status(server->nodes, &status);
-	format_one(out, "tocsin_http_requests_in_flight", "gauge", "Requests that are being answered.",
-		   tc_http_server_in_flight(server->http));
+	format_one(out, "tocsin_http_requests_in_flight", "gauge",
+		   "Requests that are being answered.", tc_http_server_in_flight(server->http));
 	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
 		   tc_http_server_connections(server->http));
-	format_one(out, "tocsin_executor_queued", "gauge", "Requests waiting for a thread of the work executor.",
+	format_one(out, "tocsin_executor_queued", "gauge",
+		   "Requests waiting for a thread of the work executor.",
 		   tc_executor_queued(server->app.work));
-	format_one(out, "tocsin_hints_connected", "gauge", "Whether hints of other nodes can be heard.",
+	format_one(out, "tocsin_hints_connected", "gauge",
+		   "Whether hints of other nodes can be heard.",
 		   tc_hints_is_connected(server->app.hints));
-	format_one(out, "tocsin_database_up", "gauge", "Whether the database answered the last heartbeat.",
-		   status.is_known);
+	format_one(out, "tocsin_database_up", "gauge",
+		   "Whether the database answered the last heartbeat.", status.is_known);
 	if (!status.is_known)
 		return; /* better no number than an old one */
-	format_one(out, "tocsin_nodes", "gauge", "Nodes that share the database.", (double)status.nodes);
+	format_one(out, "tocsin_nodes", "gauge", "Nodes that share the database.",
+		   (double)status.nodes);
 	format_one(out, "tocsin_nodes_connections_wanted", "gauge",
 		   "Most connections that all nodes may open.", (double)status.connections_wanted);
 	format_one(out, "tocsin_nodes_connections_available", "gauge",
-		   "Connections the database server has for them: max_connections less the reserved ones.",
+		   "Connections the database server has for them: max_connections less the "
+		   "reserved ones.",
 		   (double)status.connections_available);
 	format_one(out, "tocsin_outbox_lag_seconds", "gauge",
 		   "Age of the oldest event that a reader has not read.", status.outbox_lag_s);
-	format_one(out, "tocsin_outbox_unread", "gauge", "Events that the slowest reader has not read.",
-		   (double)status.outbox_unread);
+	format_one(out, "tocsin_outbox_unread", "gauge",
+		   "Events that the slowest reader has not read.", (double)status.outbox_unread);
 }
 
 /* --- batchers --- */
@@ -153,8 +164,8 @@ static const struct {
 	 offsetof(struct tc_batcher_stats, contended_keys), false},
 	{"tocsin_batcher_contended_items", "gauge", "Requests that wait for such keys.",
 	 offsetof(struct tc_batcher_stats, contended_items), false},
-	{"tocsin_batcher_batches_total", "counter", "Batches run.", offsetof(struct tc_batcher_stats, batches),
-	 true},
+	{"tocsin_batcher_batches_total", "counter", "Batches run.",
+	 offsetof(struct tc_batcher_stats, batches), true},
 	{"tocsin_batcher_items_total", "counter", "Requests run in them.",
 	 offsetof(struct tc_batcher_stats, items), true},
 };
@@ -208,7 +219,8 @@ static void format_alerts(struct tc_server *server, struct tc_buffer *out)
 	tc_metrics_sample(out, name, "outcome=\"dropped\"", (double)stats.dropped);
 	tc_metrics_sample(out, name, "outcome=\"failed\"", (double)stats.failed);
 	format_one(out, "tocsin_alerts_incidents_resolved_total", "counter",
-		   "Incidents resolved with their last firing alert.", (double)stats.incidents_resolved);
+		   "Incidents resolved with their last firing alert.",
+		   (double)stats.incidents_resolved);
 }
 
 void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)

@@ -22,9 +22,9 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
-#define LOG_MAX_BYTES    (10 * 1024 * 1024)
-#define START_TIMEOUT_MS (15 * 60 * 1000) /* crash recovery of a big database takes its time */
-#define STOP_FAST_MS     60000            /* the last checkpoint */
+#define LOG_MAX_BYTES    ((off_t)10 * 1024 * 1024)
+#define START_TIMEOUT_MS 900000 /* crash recovery of a big database takes its time */
+#define STOP_FAST_MS     60000  /* the last checkpoint */
 #define STOP_NOW_MS      10000
 #define TAIL_BYTES       300
 

@@ -118,7 +118,7 @@ long tc_test_sql_number(const char *sql)
 
 	if (!value)
 		fail_msg("%s: no value", sql);
-	return strtol(value, NULL, 10);
+	return value ? strtol(value, NULL, 10) : -1;
 }
 
 long tc_test_terminate_backends(const char *application_name_prefix)

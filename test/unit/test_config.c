@@ -157,7 +157,7 @@ static void test_bad_values(void **state)
 static void test_secrets_are_not_shown(void **state)
 {
 	static const char *const secrets[][2] = {
-		{"DATABASE_URL", "postgresql://u:hunter2@h:hunter2/x"},
+		{"DATABASE_URL", "postgresql://u:hunter2@h/x?nonsense=hunter2"},
 		{"TOCSIN_ADMIN_KEY", "tocsin_hunter2"},
 	};
 
