@@ -234,6 +234,7 @@ static void test_depth(void **state)
 	assert_non_null(strstr(problem.detail, "levels"));
 
 	/* Brackets in a string are no levels, even behind an escaped quote. */
+	memset(body, 0, sizeof(body));
 	strcpy(body, "{\"title\":\"x\",\"extra\":\"\\\"");
 	memset(body + strlen(body), '[', 1000);
 	strcat(body, "\"}");
