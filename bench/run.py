@@ -84,13 +84,13 @@ def run(command, **options):
 
 
 def sql(socket, text):
-    return run(as_database_user([postgres_program("psql"), "-h", socket, "-qtAX", "-v", "ON_ERROR_STOP=1",
+    return run(as_database_user([postgres_program("psql"), "-h", socket, "-U", "tocsin", "-qtAX", "-v", "ON_ERROR_STOP=1",
                                  "-d", "tocsin", "-c", text])).strip()
 
 
 def pgbench(socket, script, clients, seconds):
     """Transactions a second."""
-    out = run(as_database_user([postgres_program("pgbench"), "-h", socket, "-n", "-M", "prepared", "-f", str(script),
+    out = run(as_database_user([postgres_program("pgbench"), "-h", socket, "-U", "tocsin", "-n", "-M", "prepared", "-f", str(script),
                                 "-c", str(clients), "-j", "2", "-T", str(seconds), "tocsin"]), cwd="/")
     return float(re.search(r"tps = ([\d.]+)", out)[1])
 
