@@ -86,7 +86,7 @@ static void finish(struct tc_call *call, struct tc_http_response *response)
 		headers[count++] = (struct tc_http_header){"Cache-Control", "no-store"};
 	if (response->status == 401)
 		headers[count++] = (struct tc_http_header){"WWW-Authenticate", "Bearer"};
-	if (response->status == 503)
+	if (response->status == 503 || response->status == 429)
 		headers[count++] = (struct tc_http_header){"Retry-After", "1"};
 	if (call->allow)
 		headers[count++] = (struct tc_http_header){"Allow", call->allow};

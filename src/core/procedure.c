@@ -166,6 +166,19 @@ static bool read_input(struct tc_call *call, const struct tc_route_match *match,
 	return problem->status == 0;
 }
 
+json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_problem *problem)
+{
+	size_t length;
+	const char *body = tc_http_request_body(call->request, &length);
+
+	tc_input_begin(problem);
+	if (length <= max)
+		return tc_input_parse("application/json", body, length, problem);
+	problem->status = 413;
+	snprintf(problem->detail, sizeof(problem->detail), "The body has more than %zu bytes", max);
+	return NULL;
+}
+
 /* --- the way through --- */
 
 /* The caller is not known without blocking: the input is read now, while the request can be, and
@@ -193,9 +206,15 @@ static void process(struct tc_call *call, const struct tc_route_match *match)
 	const char *authorization = tc_http_request_header(call->request, "Authorization");
 	struct tocsin_error error = {0};
 	struct tc_problem problem;
-	enum tc_auth_answer auth = call->options->authenticate(call->options->app, authorization,
-							       false, &call->caller, &error);
+	enum tc_auth_answer auth;
 
+	if (call->procedure->flags & TC_FOREIGN) {
+		call->caller.is_anonymous = true;
+		start(call);
+		return;
+	}
+	auth = call->options->authenticate(call->options->app, authorization, false, &call->caller,
+					   &error);
 	if (auth == TC_AUTH_AGAIN) {
 		defer(call, match, authorization);
 		return;

@@ -58,7 +58,10 @@ enum {
 	TC_RULE_NONE = 0,                  /* anybody */
 	TC_RULE_INCIDENT_READ = 1u << 0,   /* incident.incident.read: a default rule, anonymous callers have it */
 	TC_RULE_INCIDENT_MANAGE = 1u << 1, /* incident.incident.manage */
-	TC_RULE_KEY_MANAGE = 1u << 2       /* auth.key.manage */
+	TC_RULE_KEY_MANAGE = 1u << 2,      /* auth.key.manage */
+	TC_RULE_SYSTEM_READ = 1u << 3,     /* catalog.system.read: a default rule */
+	TC_RULE_SYSTEM_MANAGE = 1u << 4,   /* catalog.system.manage */
+	TC_RULE_SOURCE_MANAGE = 1u << 5    /* alert.source.manage */
 };
 
 struct tc_caller {
@@ -71,7 +74,11 @@ struct tc_caller {
 enum tc_run_on { TC_RUN_INLINE, TC_RUN_WORK };
 
 enum {
-	TC_UNKNOWN_FIELDS_ALLOWED = 1u << 0 /* a foreign body (webhooks); else unknown fields are refused by name */
+	TC_UNKNOWN_FIELDS_ALLOWED = 1u << 0, /* a foreign body (webhooks); else unknown fields are refused by name */
+	/* A foreign protocol: its credential is in the body, its errors are no problem documents. The router
+	 * looks at neither Authorization nor body; the handler reads the body by tc_call_parse_body. The fields
+	 * only document. */
+	TC_FOREIGN = 1u << 1
 };
 
 struct tc_procedure {
@@ -97,6 +104,9 @@ const char *tc_call_string(const struct tc_call *call, const char *field); /* NU
 bool tc_call_boolean(const struct tc_call *call, const char *field, bool fallback);
 int64_t tc_call_integer(const struct tc_call *call, const char *field, int64_t fallback);
 bool tc_call_has(const struct tc_call *call, const char *field); /* present, even as null */
+/* For a TC_FOREIGN row: the body as a JSON object, whatever its content type says; owned by the caller. NULL
+ * when it is none, or has more than `max` bytes: `problem` then has status (400, 413, 503) and detail. */
+json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_problem *problem);
 
 /* A job embedded in the call, for handing it to an executor oneself, and a list node for queues. */
 struct tc_job *tc_call_job(struct tc_call *call);

@@ -22,13 +22,18 @@ struct tc_auth {
 	struct tc_auth_cache cache;
 };
 
+/* What everybody may, with or without a key. */
+#define DEFAULT_RULES (TC_RULE_INCIDENT_READ | TC_RULE_SYSTEM_READ)
+#define MANAGER_RULES                                                                              \
+	(DEFAULT_RULES | TC_RULE_INCIDENT_MANAGE | TC_RULE_SYSTEM_MANAGE | TC_RULE_SOURCE_MANAGE)
+
 static const struct {
 	const char *name;
 	uint32_t rules;
 } roles[] = {
-	{"admin", TC_RULE_INCIDENT_READ | TC_RULE_INCIDENT_MANAGE | TC_RULE_KEY_MANAGE},
-	{"manager", TC_RULE_INCIDENT_READ | TC_RULE_INCIDENT_MANAGE},
-	{"viewer", TC_RULE_INCIDENT_READ},
+	{"admin", MANAGER_RULES | TC_RULE_KEY_MANAGE},
+	{"manager", MANAGER_RULES},
+	{"viewer", DEFAULT_RULES},
 };
 
 const char *const *tc_auth_roles(void)
@@ -135,8 +140,7 @@ enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorizatio
 	uint64_t generation;
 
 	if (!authorization) {
-		*ret_caller =
-			(struct tc_caller){.rules = TC_RULE_INCIDENT_READ, .is_anonymous = true};
+		*ret_caller = (struct tc_caller){.rules = DEFAULT_RULES, .is_anonymous = true};
 		return TC_AUTH_OK;
 	}
 	if (!tc_auth_key_parse_header(authorization, &key))
