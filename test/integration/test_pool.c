@@ -56,7 +56,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	tocsin_pool_free(fixture->pool);
+	tc_pool_dispose(fixture->pool);
 	tc_gate_deinit(&fixture->is_held);
 	tc_gate_deinit(&fixture->may_release);
 	PQfinish(fixture->outside);

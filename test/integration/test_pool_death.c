@@ -1,6 +1,7 @@
 /* test_pool_death.c: what a pool does when connections die or age: idle connections terminated in
  * both pools, idle timeout, a server that does not answer, the database away and back. */
 #include "support/crew.h"
+#include "support/node.h"
 #include "support/outside.h"
 #include "support/postgres.h"
 #include <limits.h>
@@ -100,8 +101,8 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	tocsin_pool_free(fixture->lock_pool);
-	tocsin_pool_free(fixture->work_pool);
+	tc_pool_dispose(fixture->lock_pool);
+	tc_pool_dispose(fixture->work_pool);
 	tc_gate_deinit(&fixture->is_held);
 	tc_gate_deinit(&fixture->may_release);
 	tc_gate_deinit(&fixture->lock_reports.died);

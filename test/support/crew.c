@@ -76,10 +76,10 @@ bool tc_gate_wait(struct tc_gate *gate, unsigned count)
 	return is_reached;
 }
 
-bool tc_wait_until(bool (*is_so)(void *argument), void *argument)
+static bool wait_for(bool (*is_so)(void *argument), void *argument, unsigned timeout_ms)
 {
 	static const struct timespec pause = {.tv_nsec = 1000000};
-	uint64_t deadline_ms = tc_test_clock_ms() + TC_PATIENCE_MS;
+	uint64_t deadline_ms = tc_test_clock_ms() + timeout_ms;
 
 	while (!is_so(argument)) {
 		if (tc_test_clock_ms() >= deadline_ms)
@@ -87,6 +87,16 @@ bool tc_wait_until(bool (*is_so)(void *argument), void *argument)
 		nanosleep(&pause, NULL);
 	}
 	return true;
+}
+
+bool tc_wait_until(bool (*is_so)(void *argument), void *argument)
+{
+	return wait_for(is_so, argument, TC_PATIENCE_MS);
+}
+
+bool tc_wait_briefly(bool (*is_so)(void *argument), void *argument)
+{
+	return wait_for(is_so, argument, TC_BRIEFLY_MS);
 }
 
 static void *run_member(void *argument)

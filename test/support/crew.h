@@ -28,6 +28,9 @@ bool tc_gate_wait(struct tc_gate *gate, unsigned count);
 /* For states that have no event, such as the library's statistics: asks again every millisecond
  * until `is_so` says yes. False when patience ran out. */
 bool tc_wait_until(bool (*is_so)(void *argument), void *argument);
+/* The same, but for TC_BRIEFLY_MS only: for cleaning up after a test that failed. */
+#define TC_BRIEFLY_MS 5000u
+bool tc_wait_briefly(bool (*is_so)(void *argument), void *argument);
 
 uint64_t tc_test_clock_ms(void); /* monotonic */
 

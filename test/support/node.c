@@ -51,14 +51,6 @@ void tc_node_init(struct tc_node *node, const char *conninfo, const char *name,
 				   &error));
 }
 
-void tc_node_deinit(struct tc_node *node)
-{
-	tocsin_locks_free(node->locks);
-	tocsin_pool_free(node->lock_pool);
-	tocsin_pool_free(node->work_pool);
-	*node = (struct tc_node){0};
-}
-
 struct tocsin_pool_stats tc_pool_stats(struct tocsin_pool *pool)
 {
 	struct tocsin_pool_stats stats;
@@ -98,4 +90,47 @@ bool tc_wait_for_pool_waiters(struct tocsin_pool *pool, unsigned count)
 bool tc_wait_for_key_waiters(struct tocsin_locks *locks, unsigned count)
 {
 	return tc_wait_until(has_waiters, &(struct expected){.locks = locks, .count = count});
+}
+
+static unsigned count_busy(struct tocsin_pool *pool)
+{
+	struct tocsin_pool_stats stats = tc_pool_stats(pool);
+
+	return stats.in_use + stats.connecting + stats.waiting;
+}
+
+static bool is_pool_quiet(void *argument)
+{
+	return count_busy(argument) == 0;
+}
+
+static bool is_node_quiet(void *argument)
+{
+	const struct tc_node *node = argument;
+	struct tocsin_locks_stats stats = tc_locks_stats(node->locks);
+
+	/* The session locks' connection is the service's own. */
+	return stats.waiting == 0 && count_busy(node->work_pool) == 0 &&
+	       count_busy(node->lock_pool) <= (stats.sessions > 0);
+}
+
+void tc_pool_dispose(struct tocsin_pool *pool)
+{
+	if (pool && tc_wait_briefly(is_pool_quiet, pool))
+		tocsin_pool_free(pool);
+	else if (pool)
+		fprintf(stderr, "# a pool is still in use, and left alone\n");
+}
+
+void tc_node_deinit(struct tc_node *node)
+{
+	if (node->locks && !tc_wait_briefly(is_node_quiet, node)) {
+		fprintf(stderr, "# %s and %s are still in use, and left alone\n", node->lock_name,
+			node->work_name);
+	} else {
+		tocsin_locks_free(node->locks);
+		tocsin_pool_free(node->lock_pool);
+		tocsin_pool_free(node->work_pool);
+	}
+	*node = (struct tc_node){0};
 }

@@ -22,7 +22,11 @@ struct tc_node {
 /* `options` may be NULL. Fails the test if anything does. */
 void tc_node_init(struct tc_node *node, const char *conninfo, const char *name,
 		  const struct tc_node_options *options);
+/* Frees everything. After a test that failed, threads may still be at work in it: then it is left
+ * alone, with a line on stderr, because freeing would wait for ever. */
 void tc_node_deinit(struct tc_node *node);
+/* The same for a pool on its own; NULL is allowed. */
+void tc_pool_dispose(struct tocsin_pool *pool);
 
 struct tocsin_pool_stats tc_pool_stats(struct tocsin_pool *pool);
 struct tocsin_locks_stats tc_locks_stats(struct tocsin_locks *locks);
