@@ -113,6 +113,11 @@ class Database:
         wait_for(lambda: not set(pids) & set(self.backends()), "terminated backends are gone")
         return len(pids)
 
+    def allow_connections(self, allowed):
+        """Whether there may be new sessions."""
+        self.rows("select 1")  # our own is there before it is too late
+        self.cluster.execute(f'alter database "{self.name}" allow_connections {allowed}')
+
     def close(self):
         if self._connection is not None:
             self._connection.close()
@@ -185,15 +190,18 @@ class Cluster:
             self.process.wait(START_S)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def database(self, name):
+    def execute(self, statement):
         with contextlib.closing(psycopg2.connect(self.url("postgres"))) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(f'create database "{name}"')
-                database = Database(self, name)
-                try:
-                    yield database
-                finally:
-                    database.close()
-                    cursor.execute(f'drop database "{name}" with (force)')
+                cursor.execute(statement)
+
+    @contextlib.contextmanager
+    def database(self, name):
+        self.execute(f'create database "{name}"')
+        database = Database(self, name)
+        try:
+            yield database
+        finally:
+            database.close()
+            self.execute(f'drop database "{name}" with (force)')

@@ -5,11 +5,17 @@ clusters of their own, all in temporary directories and on free ports, so that a
 one machine. What a test opens is closed by its fixture, in reverse order, also when the test fails.
 """
 import itertools
+import os
 
 import pytest
 
 from cluster import Cluster
-from server import Server
+from server import BINARY, Server
+
+
+def pytest_sessionstart():
+    if not os.access(BINARY, os.X_OK):
+        pytest.exit(f"there is no program {BINARY}: build it, or say where it is with TOCSIN_BINARY", 2)
 
 
 @pytest.fixture(scope="session")

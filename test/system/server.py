@@ -79,7 +79,7 @@ class Server:
         for line in stream:
             self.lines.append(line.rstrip("\n"))
             found = re.search(r"http://[\w.\[\]:]+:\d+", line)
-            if found and self.url is None:
+            if found and not self._told_address.is_set():
                 self.url = found[0]
                 self._told_address.set()
         stream.close()
@@ -87,7 +87,6 @@ class Server:
 
     def spawn(self):
         """Starts the process and reads what it says, without waiting for more."""
-        self.url = None
         self._told_address.clear()
         self.process = subprocess.Popen([BINARY, "serve"], env=environment(self.settings), text=True,
                                         errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -99,7 +98,7 @@ class Server:
         """Returns when it says where it listens, and /readyz agrees."""
         self.spawn()
         told = self._told_address.wait(START_S)
-        assert told and self.url, f"serve did not start:\n{self.log}"
+        assert told and self.process.poll() is None, f"serve did not start:\n{self.log}"
         wait_for(self.is_ready, "/readyz answers 200", START_S)
         return self
 

@@ -77,7 +77,7 @@ def test_incident_in_json(node, settings):
     assert again["reused"] is True and again["incident"]["id"] == made["id"]
     listed = json.loads(good("incident", "list", "--json", "--system=cli-json", **settings))
     assert [entry["id"] for entry in listed["incidents"]] == [made["id"]]
-    shown = json.loads(good("incident", "show", "--json", made["id"], f"--url={node.url}", TOCSIN_KEY=node.key))
+    shown = json.loads(good("incident", "show", "--json", f"--url={node.url}", made["id"], TOCSIN_KEY=node.key))
     assert [entry["message"] for entry in shown["updates"]] == ["we look"]
     resolved = json.loads(good("incident", "resolve", "--json", "--message=done", made["id"], **settings))
     assert resolved["status"] == "resolved"

@@ -54,6 +54,12 @@ class Load:
         return False
 
     def _run(self, client):
+        try:
+            self._open_new_ones(client)
+        except Exception as error:  # the thread's; told by whoever looks
+            self.unexpected.append(error)
+
+    def _open_new_ones(self, client):
         number = 0
         while not self.stopped.is_set():
             for _ in range(2):

@@ -80,8 +80,10 @@ class Opener:
     def open(self, system):
         """True: opened one; False: found one; None: the key was not granted."""
         self.cursor.execute(
-            "execute open_batch (array[%s], array['Storm'], array[null], array['major'], array[false], array[null],"
-            " array[%s], array[%s], array[null], array[%s], array[null], array[null], false)",
+            "execute open_batch (array[%s]::uuid[], array['Storm'], array[null]::text[],"
+            " array['major']::incident_severity[], array[false], array[null]::incident_health[], array[%s]::text[],"
+            " array[%s]::text[], array[null]::text[], array[%s]::uuid[], array[null]::text[], array[null]::text[],"
+            " false)",
             (str(uuid.uuid4()), '{"' + system + '"}', system, str(uuid.uuid4())))
         row = self.cursor.fetchone()
         return None if row is None else not row[1]

@@ -62,15 +62,14 @@ def test_database_away(start, database, method, path, body):
     within the bound, that /readyz says so while /healthz does not, and that all is well when it is back."""
     node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=1000)
     assert node.api.get("/api/v1/incidents").status == 200  # so that the key is remembered
-    admin = database.rows  # its session is there already, and may stay
-    admin(f'alter database "{database.name}" allow_connections false; select 1')
+    database.allow_connections(False)
     database.terminate_backends()
 
     assert_try_again(node.api.call(method, path, body))
     assert node.anonymous.get("/healthz").status == 200
     assert node.anonymous.get("/readyz").status == 503
 
-    admin(f'alter database "{database.name}" allow_connections true; select 1')
+    database.allow_connections(True)
     wait_for(node.is_ready, "/readyz answers 200 again")
     assert node.api.call(method, path, body).status in (200, 201)
 
