@@ -18,6 +18,8 @@ static void destroy(struct tc_http_request *request)
 {
 	if (request->response)
 		MHD_destroy_response(request->response);
+	if (request->stream)
+		tc_http_stream_detach(request->stream);
 	tc_buffer_deinit(&request->body);
 	free(request->scratch);
 	free(request);
@@ -78,6 +80,9 @@ static enum MHD_Result queue_response(struct tc_http_request *request)
 		return MHD_NO;
 	if (atomic_load(&request->server->quiesced))
 		MHD_add_response_header(response, "Connection", "close");
+	if (request->stream)
+		tc_http_stream_attach(request->stream, &request->server->streams,
+				      request->connection);
 	result = MHD_queue_response(request->connection, request->status, response);
 	MHD_destroy_response(response); /* the connection has a reference of its own */
 	return result;
@@ -292,11 +297,18 @@ void tc_http_on_completed(void *cls, struct MHD_Connection *connection, void **c
 
 void tc_http_respond(struct tc_http_request *request, const struct tc_http_response *response)
 {
+	tc_http_request_answer(request, response->status, build(response), NULL);
+}
+
+void tc_http_request_answer(struct tc_http_request *request, unsigned status,
+			    struct MHD_Response *response, struct tc_http_stream *stream)
+{
 	struct tc_http_server *server = request->server;
 	struct MHD_Connection *connection = request->connection;
 
-	request->status = response->status;
-	request->response = build(response);
+	request->status = status;
+	request->response = response;
+	request->stream = stream;
 	/* From here on the request may be freed at any moment, unless the state says it is ours. */
 	switch (atomic_exchange(&request->state, TC_HTTP_ANSWERED)) {
 	case TC_HTTP_SUSPENDED:

@@ -26,6 +26,7 @@
 #include "base/list.h"
 #include "http/listen.h"
 #include "http/server.h"
+#include "http/stream_watch.h"
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,6 +53,7 @@ struct tc_http_server {
 	pthread_cond_t changed; /* a count fell to zero */
 	struct tc_list requests;
 	unsigned in_flight, handed_over;
+	struct tc_http_streams streams;
 };
 
 struct tc_http_request {
@@ -66,6 +68,7 @@ struct tc_http_request {
 	char *scratch; /* for decoding query parameters; NULL while none is encoded */
 	size_t scratch_size;
 	struct MHD_Response *response;
+	struct tc_http_stream *stream; /* a reference; NULL: an ordinary answer */
 	unsigned status;
 };
 
@@ -81,3 +84,8 @@ void tc_http_on_completed(void *server, struct MHD_Connection *connection, void 
 bool tc_http_request_mark_abandoned(struct tc_http_request *request);
 /* Wakes the connection of a marked request, which then closes. Without the mutex. */
 void tc_http_request_wake_abandoned(struct tc_http_request *request);
+
+/* Answers with a response that is taken over (NULL: the connection closes), and the stream it reads from, whose
+ * reference is taken over (NULL: none). As tc_http_respond. */
+void tc_http_request_answer(struct tc_http_request *request, unsigned status,
+			    struct MHD_Response *response, struct tc_http_stream *stream);

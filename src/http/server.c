@@ -1,7 +1,7 @@
 /* http/server.c: starting, quiescing and stopping; see server.h, and request.h for one request's life.
  *
- * Stopping: first nobody new comes in; then it waits, by a condition variable, until every request is
- * answered and sent; past the bound, requests that sleep in a handler are abandoned, and the daemon
+ * Stopping: first nobody new comes in, and streams end; then it waits, by a condition variable, until
+ * every request is answered and sent; past the bound, requests that sleep in a handler are abandoned, and the daemon
  * closes what is left. The library must not stop with a suspended connection, nor while a thread is
  * inside MHD_resume_connection: `handed_over` counts both, and is always waited for. */
 #include "http/server.h"
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "http/request.h"
+#include "http/stream.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 /* Request line, headers and the window a body is read through, a connection. */
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 #define STACK_SIZE        ((size_t)256 * 1024)
+/* How long readers of streams have for what was pushed to them before the stop. */
+#define STREAM_GRACE_MS 1000u
 
 __attribute__((format(printf, 2, 0))) static void on_library_log(void *userdata, const char *format,
 								 va_list arguments)
@@ -83,6 +86,7 @@ static void destroy(struct tc_http_server *server)
 {
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);
+	tc_http_streams_deinit(&server->streams);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->mutex);
 	free(server);
@@ -102,7 +106,9 @@ int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_
 	tc_mutex_init(&server->mutex);
 	tc_cond_init(&server->changed);
 	tc_list_init(&server->requests);
-	result = tc_listen(options->listen, &server->listen_fd, server->url, error);
+	result = tc_http_streams_init(&server->streams, error);
+	if (result == TOCSIN_OK)
+		result = tc_listen(options->listen, &server->listen_fd, server->url, error);
 	if (result == TOCSIN_OK) {
 		server->daemon = start_daemon(server);
 		if (!server->daemon)
@@ -155,20 +161,30 @@ static void abandon_suspended(struct tc_http_server *server)
 	tc_mutex_unlock(&server->mutex);
 }
 
+/* How many requests were not finished by then. */
+static unsigned wait_for_requests(struct tc_http_server *server, uint64_t deadline_ms)
+{
+	TC_LOCKED(&server->mutex);
+
+	while (server->in_flight > 0 || server->handed_over > 0)
+		if (!tc_cond_wait_until(&server->changed, &server->mutex, deadline_ms))
+			break;
+	return server->in_flight;
+}
+
 struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsigned timeout_ms)
 {
-	uint64_t deadline_ms = tc_clock_ms() + timeout_ms;
+	uint64_t now_ms = tc_clock_ms();
 	unsigned left;
 
 	if (!server)
 		return NULL;
 	tc_http_server_quiesce(server);
-	tc_mutex_lock(&server->mutex);
-	while (server->in_flight > 0 || server->handed_over > 0)
-		if (!tc_cond_wait_until(&server->changed, &server->mutex, deadline_ms))
-			break;
-	left = server->in_flight;
-	tc_mutex_unlock(&server->mutex);
+	tc_http_streams_end(&server->streams);
+	left = wait_for_requests(server, now_ms + TC_MIN(timeout_ms, STREAM_GRACE_MS));
+	tc_http_streams_cut(&server->streams);
+	if (left > 0)
+		left = wait_for_requests(server, now_ms + timeout_ms);
 	if (left > 0)
 		tc_log_warning("http.cut_off", "%u requests were not finished within %u ms", left,
 			       timeout_ms);
@@ -180,6 +196,18 @@ struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsign
 	MHD_stop_daemon(server->daemon);
 	destroy(server);
 	return NULL;
+}
+
+unsigned tc_http_server_streams(struct tc_http_server *server)
+{
+	TC_LOCKED(&server->streams.mutex);
+
+	return server->streams.count;
+}
+
+unsigned long long tc_http_server_streams_cut(struct tc_http_server *server)
+{
+	return atomic_load(&server->streams.cut);
 }
 
 unsigned tc_http_server_in_flight(const struct tc_http_server *server)
