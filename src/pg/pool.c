@@ -469,26 +469,42 @@ static void hand_on(struct tocsin_pool *pool, struct tocsin_connection *connecti
 	pool->stats.idle++;
 }
 
+/* Under the mutex. Where one connection died, those that were idle may be dying too, though nothing
+ * shows yet: the next callers get new ones, rather than a dead one an attempt. */
+static void distrust_idle(struct tocsin_pool *pool, struct tc_list *suspects)
+{
+	struct tc_list *node;
+
+	while ((node = tc_list_pop_front(&pool->idle))) {
+		pool->stats.idle--;
+		forget(pool, tc_list_entry(node, struct tocsin_connection, node));
+		tc_list_push_back(suspects, node);
+	}
+}
+
 struct tocsin_connection *tocsin_pool_release(struct tocsin_connection *connection)
 {
 	struct tocsin_pool *pool;
-	bool keep;
+	struct tc_list unwanted, *node;
 
 	if (!connection)
 		return NULL;
 	pool = connection->pool;
+	tc_list_init(&unwanted);
 	tc_rank_leave(connection);
-	keep = is_reusable(connection);
 	tc_mutex_lock(&pool->mutex);
 	pool->stats.in_use--;
-	keep = keep && !pool->is_closed;
-	if (keep)
+	if (connection->is_broken || PQstatus(connection->pg) != CONNECTION_OK)
+		distrust_idle(pool, &unwanted);
+	if (!pool->is_closed && is_reusable(connection)) {
 		hand_on(pool, connection);
-	else
+	} else {
 		forget(pool, connection);
+		tc_list_push_back(&unwanted, &connection->node);
+	}
 	tc_mutex_unlock(&pool->mutex);
-	if (!keep)
-		tc_connection_close(connection);
+	while ((node = tc_list_pop_front(&unwanted)))
+		tc_connection_close(tc_list_entry(node, struct tocsin_connection, node));
 	return NULL;
 }
 
