@@ -323,14 +323,17 @@ static void test_close_while_waiting(void **state)
 	struct tocsin_connection *connection = NULL, *refused = NULL;
 	struct tocsin_error error;
 	struct tc_crew crew;
+	uint64_t before_ms;
 
 	fixture->pool = make_pool(1, TC_PATIENCE_MS);
 	assert_ok(tocsin_pool_acquire(fixture->pool, &connection, &error));
 	tc_crew_init(&crew);
 	tc_crew_start(&crew, 8, pass_through, fixture);
 	assert_true(tc_wait_for_pool_waiters(fixture->pool, 8));
+	before_ms = tc_test_clock_ms();
 	tocsin_pool_close(fixture->pool);
 	tc_crew_finish(&crew, TOCSIN_E_CLOSED);
+	assert_true(tc_test_clock_ms() - before_ms < TC_PATIENCE_MS / 2); /* not at their deadlines */
 	exec_on(connection, "select 1"); /* what is held stays good */
 	tocsin_pool_release(connection);
 	assert_code(tocsin_pool_acquire(fixture->pool, &refused, &error), TOCSIN_E_CLOSED);
