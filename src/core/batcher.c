@@ -15,6 +15,9 @@
 
 /* Of one item by itself, while another attempt may help. */
 #define TC_BATCHER_ATTEMPTS 3u
+/* When a second batch starts beside one that is under way: see is_worth_a_batch. */
+#define TC_BATCHER_OVERLAP_ITEMS 32u
+#define TC_BATCHER_OVERLAP_MS    2u
 
 struct tc_batcher {
 	struct tc_batcher_options options;
@@ -22,8 +25,9 @@ struct tc_batcher {
 	pthread_cond_t work;    /* for workers: incoming, contended or is_closing changed */
 	pthread_cond_t contest; /* for waiters: contended or is_closing changed */
 	struct tc_batch_queue queue;
-	unsigned pending;       /* items not finished */
+	unsigned pending; /* items not finished */
 	uint64_t batches, items;
+	unsigned running; /* batches in the database */
 	bool is_closing;
 	unsigned threads_count;
 	pthread_t *threads;
@@ -40,8 +44,8 @@ static void fail_items(struct tc_batch *batch, unsigned from, const struct tocsi
 }
 
 /* Acquires, runs, releases. *ret_ran: whether it came to running. */
-static int run_items(struct tc_batcher *b, struct tc_item **items, unsigned count, const char *wait_key,
-		     bool *ret_ran, struct tocsin_error *error)
+static int run_items(struct tc_batcher *b, struct tc_item **items, unsigned count,
+		     const char *wait_key, bool *ret_ran, struct tocsin_error *error)
 {
 	struct tocsin_connection *connection;
 	int r = tocsin_pool_acquire(b->options.lock_pool, &connection, error);
@@ -63,7 +67,8 @@ static int run_alone(struct tc_batch *batch, unsigned index, const char *wait_ke
 
 	for (unsigned attempt = 0; attempt < TC_BATCHER_ATTEMPTS; attempt++) {
 		r = run_items(batch->batcher, &batch->items[index], 1, wait_key, ret_ran, error);
-		if (!*ret_ran || (r != TOCSIN_E_UNAVAILABLE && r != TOCSIN_E_RETRY && r != TOCSIN_E_DEADLOCK))
+		if (!*ret_ran ||
+		    (r != TOCSIN_E_UNAVAILABLE && r != TOCSIN_E_RETRY && r != TOCSIN_E_DEADLOCK))
 			break;
 	}
 	return r;
@@ -103,7 +108,8 @@ static void batch_run(struct tc_batch *batch, const char *wait_key)
 	r = run_items(b, batch->items, batch->count, wait_key, &has_run, &error);
 	if (r == TOCSIN_OK)
 		return;
-	if (r == TOCSIN_E_LOCK_TIMEOUT && wait_key) { /* those whose time is over fail when settled */
+	if (r == TOCSIN_E_LOCK_TIMEOUT &&
+	    wait_key) { /* those whose time is over fail when settled */
 		for (unsigned i = 0; i < batch->count; i++)
 			batch->items[i]->state = TC_ITEM_BUSY;
 	} else if (!has_run) {
@@ -115,13 +121,22 @@ static void batch_run(struct tc_batch *batch, const char *wait_key)
 
 /* --- threads; with the mutex held --- */
 
-/* One of each kind is enough: whoever takes less than all wakes the next. */
+/* A statement costs much, an item in it little: while a batch is under way few items wait for its end
+ * rather than make a small batch of their own. Many, or those that have waited long, do not. */
+static bool is_worth_a_batch(const struct tc_batcher *b)
+{
+	return b->running == 0 || b->queue.queued >= TC_BATCHER_OVERLAP_ITEMS || b->is_closing;
+}
+
+/* One of each kind is enough: whoever takes less than all wakes the next. An item that only joins those
+ * that wait for the end of a batch wakes nobody: the first of them did. */
 static void wake(struct tc_batcher *b)
 {
 	if (!tc_list_is_empty(&b->queue.contended)) {
 		pthread_cond_signal(&b->contest);
 		pthread_cond_signal(&b->work);
-	} else if (!tc_list_is_empty(&b->queue.incoming)) {
+	} else if (!tc_list_is_empty(&b->queue.incoming) &&
+		   (is_worth_a_batch(b) || b->queue.queued == 1)) {
 		pthread_cond_signal(&b->work);
 	}
 }
@@ -133,9 +148,11 @@ static void batch_process(struct tc_batch *batch, const char *wait_key)
 
 	b->batches++;
 	b->items += batch->count;
+	b->running += wait_key ? 0 : 1; /* one that waits for its key costs the database nothing */
 	tc_mutex_unlock(&b->mutex);
 	batch_run(batch, wait_key);
 	tc_mutex_lock(&b->mutex);
+	b->running -= wait_key ? 0 : 1;
 	tc_batch_settle(batch);
 	wake(b);
 	tc_mutex_unlock(&b->mutex);
@@ -149,26 +166,44 @@ static void batch_process(struct tc_batch *batch, const char *wait_key)
 	}
 }
 
-
 static bool is_over(const struct tc_batcher *b)
 {
 	return b->is_closing && b->pending == 0;
 }
 
+/* Until contended keys are due, or one comes; false: the end. */
+static bool worker_wait_contended(struct tc_batcher *b, bool *ret_due)
+{
+	struct tc_batch_key *key = tc_batch_queue_get_contended(&b->queue);
+
+	if (is_over(b))
+		return false;
+	*ret_due = key && tc_clock_ms() >= key->retry_ms;
+	if (!key)
+		tc_cond_wait(&b->work, &b->mutex);
+	else if (!*ret_due)
+		tc_cond_wait_until(&b->work, &b->mutex, key->retry_ms);
+	return true;
+}
+
 /* Until there is something to collect; false: the end. */
 static bool worker_wait(struct tc_batcher *b)
 {
-	while (tc_list_is_empty(&b->queue.incoming)) {
-		struct tc_batch_key *key = tc_batch_queue_get_contended(&b->queue);
+	uint64_t patience_ms = 0; /* until when few items wait for the end of a batch */
+	bool is_due = false;
 
-		if (is_over(b))
-			return false;
-		if (!key)
-			tc_cond_wait(&b->work, &b->mutex);
-		else if (tc_clock_ms() >= key->retry_ms)
+	while (!is_due) {
+		if (tc_list_is_empty(&b->queue.incoming)) {
+			patience_ms = 0;
+			if (!worker_wait_contended(b, &is_due))
+				return false;
+			continue;
+		}
+		if (is_worth_a_batch(b))
 			return true;
-		else
-			tc_cond_wait_until(&b->work, &b->mutex, key->retry_ms);
+		if (patience_ms == 0)
+			patience_ms = tc_clock_ms() + TC_BATCHER_OVERLAP_MS;
+		is_due = !tc_cond_wait_until(&b->work, &b->mutex, patience_ms);
 	}
 	return true;
 }
