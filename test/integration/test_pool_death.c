@@ -358,6 +358,22 @@ static void test_away_and_back(void **state)
 	assert_int_equal(unlink(link), 0);
 }
 
+/* The same with the whole server killed: from the moment it accepts again, the pool serves; until
+ * then the answer is "unavailable", and nothing else. Last, because it ends every connection. */
+static void test_server_killed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tocsin_error error;
+	int result;
+
+	make_full_pools(fixture);
+	tc_test_kill_postmaster();
+	result = tocsin_pool_transact(fixture->work_pool, select_one, NULL, &error);
+	assert_true(result == TOCSIN_OK || result == TOCSIN_E_UNAVAILABLE);
+	assert_true(tc_test_wait_accepting());
+	transact_100(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idle_timeout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_server_that_never_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_away_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_server_killed, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, tc_test_postgres_setup, tc_test_postgres_teardown);
