@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/credentials.h"
 #include "core/metrics.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,6 +60,22 @@ bool tc_call_has(const struct tc_call *call, const char *field)
 	return json_object_get(call->input, field);
 }
 
+const struct tc_http_request *tc_call_request(const struct tc_call *call)
+{
+	return call->request;
+}
+
+void tc_call_set_cookie(struct tc_call *call, char *cookie)
+{
+	free(call->set_cookie);
+	call->set_cookie = cookie;
+}
+
+void tc_call_set_retry_after(struct tc_call *call, unsigned seconds)
+{
+	call->retry_after_s = seconds;
+}
+
 struct tc_job *tc_call_job(struct tc_call *call)
 {
 	return &call->job;
@@ -72,22 +89,28 @@ struct tc_call *tc_call_from_job(struct tc_job *job)
 void tc_call_free(struct tc_call *call)
 {
 	json_decref(call->input);
-	free(call->authorization);
+	tc_credentials_deinit(&call->kept);
+	free(call->set_cookie);
 	free(call->problem);
 	free(call);
 }
 
 static void finish(struct tc_call *call, struct tc_http_response *response)
 {
-	struct tc_http_header headers[4];
+	struct tc_http_header headers[8];
+	char retry_after[12];
 	size_t count = 0;
 
 	if (call->is_read)
 		headers[count++] = (struct tc_http_header){"Cache-Control", "no-store"};
 	if (response->status == 401)
 		headers[count++] = (struct tc_http_header){"WWW-Authenticate", "Bearer"};
-	if (response->status == 503 || response->status == 429)
-		headers[count++] = (struct tc_http_header){"Retry-After", "1"};
+	if (response->status == 503 || response->status == 429) {
+		snprintf(retry_after, sizeof(retry_after), "%u", TC_MAX(call->retry_after_s, 1u));
+		headers[count++] = (struct tc_http_header){"Retry-After", retry_after};
+	}
+	if (call->set_cookie)
+		headers[count++] = (struct tc_http_header){"Set-Cookie", call->set_cookie};
 	if (call->allow)
 		headers[count++] = (struct tc_http_header){"Allow", call->allow};
 	response->headers = headers;

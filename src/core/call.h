@@ -17,9 +17,11 @@ struct tc_call {
 	uint64_t started_us;
 	json_t *input;              /* owned; NULL until validated */
 	const char *allow;          /* of a 405; borrowed for the reply */
-	char *authorization;        /* owned; kept for a second look by the executor */
+	struct tc_credentials kept; /* copies, owned; for a second look by the executor */
 	struct tc_problem *problem; /* owned; found before the caller was known */
 	struct tc_caller caller;
+	char *set_cookie; /* owned */
+	unsigned retry_after_s;
 };
 
 void tc_call_free(struct tc_call *call);

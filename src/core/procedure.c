@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "core/call.h"
+#include "core/credentials.h"
 #include "core/input.h"
 #include "core/router.h"
 #include "http/url.h"
@@ -56,6 +57,13 @@ static bool admit(struct tc_call *call, enum tc_auth_answer auth, const struct t
 		tc_call_reply_error(call, error);
 		return false;
 	}
+	if (auth == TC_AUTH_FORGED) {
+		tc_call_reply_problem_text(call, 403,
+					   "A session needs its token in the header X-Tocsin-CSRF "
+					   "to change something, "
+					   "and an Origin that is this server");
+		return false;
+	}
 	if (auth != TC_AUTH_OK) {
 		tc_call_reply_problem_text(call, 401, "The key is not known, or no longer valid");
 		return false;
@@ -63,11 +71,12 @@ static bool admit(struct tc_call *call, enum tc_auth_answer auth, const struct t
 	if ((call->caller.rules & rule) == rule)
 		return true;
 	if (call->caller.is_anonymous)
-		tc_call_reply_problem_text(call, 401,
-					   "%s needs a key: Authorization: Bearer tocsin_...",
-					   call->procedure->name);
+		tc_call_reply_problem_text(
+			call, 401, "%s needs a session, or a key: Authorization: Bearer tocsin_...",
+			call->procedure->name);
 	else
-		tc_call_reply_problem_text(call, 403, "This key may not call %s",
+		tc_call_reply_problem_text(call, 403, "This %s may not call %s",
+					   call->caller.session[0] ? "user" : "key",
 					   call->procedure->name);
 	return false;
 }
@@ -76,8 +85,8 @@ static void authenticate_job(struct tc_job *job)
 {
 	struct tc_call *call = tc_call_from_job(job);
 	struct tocsin_error error = {0};
-	enum tc_auth_answer auth = call->options->authenticate(
-		call->options->app, call->authorization, true, &call->caller, &error);
+	enum tc_auth_answer auth = call->options->authenticate(call->options->app, &call->kept,
+							       true, &call->caller, &error);
 
 	if (!admit(call, auth, &error))
 		return;
@@ -184,27 +193,37 @@ json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_pro
 /* The caller is not known without blocking: the input is read now, while the request can be, and
  * judged when the executor knows. */
 static void defer(struct tc_call *call, const struct tc_route_match *match,
-		  const char *authorization)
+		  const struct tc_credentials *credentials)
 {
+	bool is_kept = tc_credentials_copy(credentials, &call->kept);
 	struct tc_problem problem;
 
-	if (authorization)
-		call->authorization = strdup(authorization);
 	if (!read_input(call, match, &problem)) {
 		call->problem = malloc(sizeof(problem));
 		if (call->problem)
 			*call->problem = problem;
 	}
-	if ((authorization && !call->authorization) || (problem.status && !call->problem))
+	if (!is_kept || (problem.status && !call->problem))
 		tc_call_reply_problem_text(call, 503, "%s", memory_text);
 	else
 		submit(call, authenticate_job);
 }
 
+static enum tc_auth_answer identify(struct tc_call *call, const struct tc_credentials *credentials,
+				    struct tocsin_error *error)
+{
+	if (call->procedure->flags & TC_CALLER_IGNORED) {
+		call->caller = (struct tc_caller){.is_anonymous = true};
+		return TC_AUTH_OK;
+	}
+	return call->options->authenticate(call->options->app, credentials, false, &call->caller,
+					   error);
+}
+
 static void process(struct tc_call *call, const struct tc_route_match *match)
 {
-	const char *authorization = tc_http_request_header(call->request, "Authorization");
 	struct tocsin_error error = {0};
+	struct tc_credentials credentials;
 	struct tc_problem problem;
 	enum tc_auth_answer auth;
 
@@ -213,10 +232,10 @@ static void process(struct tc_call *call, const struct tc_route_match *match)
 		start(call);
 		return;
 	}
-	auth = call->options->authenticate(call->options->app, authorization, false, &call->caller,
-					   &error);
+	tc_credentials_get(call->request, call->is_read, &credentials);
+	auth = identify(call, &credentials, &error);
 	if (auth == TC_AUTH_AGAIN) {
-		defer(call, match, authorization);
+		defer(call, match, &credentials);
 		return;
 	}
 	if (!admit(call, auth, &error))

@@ -61,14 +61,29 @@ enum {
 	TC_RULE_KEY_MANAGE = 1u << 2,      /* auth.key.manage */
 	TC_RULE_SYSTEM_READ = 1u << 3,     /* catalog.system.read: a default rule */
 	TC_RULE_SYSTEM_MANAGE = 1u << 4,   /* catalog.system.manage */
-	TC_RULE_SOURCE_MANAGE = 1u << 5    /* alert.source.manage */
+	TC_RULE_SOURCE_MANAGE = 1u << 5,   /* alert.source.manage */
+	TC_RULE_USER_MANAGE = 1u << 6      /* auth.user.manage */
 };
+
+/* Every rule has a name; a row of the table ends with a NULL name (rule.c). */
+struct tc_rule {
+	uint32_t rule;
+	const char *name; /* "incident.incident.read" */
+	const char *description;
+};
+extern const struct tc_rule tc_rules[];
+
+#define TC_CSRF_SIZE 44 /* 43 characters of base64url, NUL */
 
 struct tc_caller {
 	uint32_t rules;
 	bool is_anonymous;
-	char id[64];   /* "key:<uuid>", "" when anonymous; goes into the outbox as actor */
+	char id[64];   /* "key:<uuid>", "user:<uuid>", "" when anonymous; goes into the outbox as actor */
 	char name[128];
+	const char *role;         /* constant; NULL: none that this program knows */
+	char session[37];         /* id of the session, "" without one */
+	char csrf[TC_CSRF_SIZE];  /* the session's token against forged requests */
+	uint64_t session_ends_ms; /* wall clock */
 };
 
 enum tc_run_on { TC_RUN_INLINE, TC_RUN_WORK };
@@ -78,7 +93,10 @@ enum {
 	/* A foreign protocol: its credential is in the body, its errors are no problem documents. The router
 	 * looks at neither Authorization nor body; the handler reads the body by tc_call_parse_body. The fields
 	 * only document. */
-	TC_FOREIGN = 1u << 1
+	TC_FOREIGN = 1u << 1,
+	/* Nobody asks who calls: credentials are not looked at, and the caller is anonymous without rules.
+	 * For log-in, which must work beside a session that ended, and for health. */
+	TC_CALLER_IGNORED = 1u << 2
 };
 
 struct tc_procedure {
@@ -108,6 +126,14 @@ bool tc_call_has(const struct tc_call *call, const char *field); /* present, eve
  * when it is none, or has more than `max` bytes: `problem` then has status (400, 413, 503) and detail. */
 json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_problem *problem);
 
+/* The request, for rows that run inline and have TC_CALLER_IGNORED: only there does the handler always run
+ * on the HTTP thread. */
+const struct tc_http_request *tc_call_request(const struct tc_call *call);
+/* Headers of the answer, to be set before it. `cookie`: the value of Set-Cookie, malloc'ed, taken over. */
+void tc_call_set_cookie(struct tc_call *call, char *cookie);
+/* For 429 and 503; 1 unless set. */
+void tc_call_set_retry_after(struct tc_call *call, unsigned seconds);
+
 /* A job embedded in the call, for handing it to an executor oneself, and a list node for queues. */
 struct tc_job *tc_call_job(struct tc_call *call);
 struct tc_call *tc_call_from_job(struct tc_job *job);
@@ -132,11 +158,20 @@ void tc_call_reply_error(struct tc_call *call, const struct tocsin_error *error)
 /* --- for the wiring --- */
 struct tc_router;
 
-/* Finds out who calls, from the Authorization header (NULL: anonymous). It is called on the HTTP
- * thread first with `may_block` false; it may answer TC_AUTH_AGAIN, and is then called on the work
- * executor with `may_block` true. */
-enum tc_auth_answer { TC_AUTH_OK, TC_AUTH_REFUSED, TC_AUTH_AGAIN, TC_AUTH_FAILED };
-typedef enum tc_auth_answer (*tc_authenticate_fn)(struct tc_app *app, const char *authorization, bool may_block,
+/* What a request says about who sends it; each NULL where the header is absent. Borrowed for a call. */
+struct tc_credentials {
+	const char *authorization;
+	/* Read only where there is no Authorization: a key needs no cookie and cannot be forged. */
+	const char *cookie, *csrf /* X-Tocsin-CSRF */, *origin, *host;
+	bool is_read; /* GET or HEAD */
+};
+
+/* Finds out who calls. It is called on the HTTP thread first with `may_block` false; it may answer
+ * TC_AUTH_AGAIN, and is then called on the work executor with `may_block` true. TC_AUTH_FORGED: the
+ * session is good, but nothing shows that its owner wants this request. */
+enum tc_auth_answer { TC_AUTH_OK, TC_AUTH_REFUSED, TC_AUTH_FORGED, TC_AUTH_AGAIN, TC_AUTH_FAILED };
+typedef enum tc_auth_answer (*tc_authenticate_fn)(struct tc_app *app,
+					   const struct tc_credentials *credentials, bool may_block,
 					   struct tc_caller *ret_caller, struct tocsin_error *error);
 
 struct tc_router_options {

@@ -6,6 +6,8 @@
 #include "base/utf8.h"
 #include "http/problem.h"
 #include "http/url.h"
+#include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,6 +345,28 @@ const char *tc_http_request_path(const struct tc_http_request *request)
 const char *tc_http_request_header(const struct tc_http_request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+void tc_http_request_address(const struct tc_http_request *request,
+			     char ret_text[static TC_HTTP_ADDRESS_SIZE])
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+	const void *bytes = NULL;
+	int family = address ? address->sa_family : AF_UNSPEC;
+
+	static_assert(TC_HTTP_ADDRESS_SIZE >= INET6_ADDRSTRLEN, "every address fits");
+	if (family == AF_INET)
+		bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+	else if (family == AF_INET6)
+		bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)bytes)) {
+		family = AF_INET;
+		bytes = (const unsigned char *)bytes + 12;
+	}
+	if (!bytes || !inet_ntop(family, bytes, ret_text, TC_HTTP_ADDRESS_SIZE))
+		ret_text[0] = '\0';
 }
 
 struct query {

@@ -48,6 +48,11 @@ const char *tc_http_request_method(const struct tc_http_request *request);
 /* Still percent-encoded, because "a%2Fb" is one segment: split first, then decode (http/url.h). */
 const char *tc_http_request_path(const struct tc_http_request *request);
 const char *tc_http_request_header(const struct tc_http_request *request, const char *name);
+#define TC_HTTP_ADDRESS_SIZE 46
+/* The address at the other end of the connection, without its port: "127.0.0.1", "2001:db8::1"; an IPv4
+ * address that came over an IPv6 socket as IPv4. "" if it has none. */
+void tc_http_request_address(const struct tc_http_request *request,
+			     char ret_text[static TC_HTTP_ADDRESS_SIZE]);
 /* Every query parameter in order, decoded; value is "" where there is none; both are gone when `each`
  * returns, which it does with false to stop. */
 void tc_http_request_query(const struct tc_http_request *request,

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "base/thread.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,18 @@ static void run_whoami(struct tc_call *call)
 	tc_buffer_append_json(&body, caller->id);
 	tc_buffer_append_text(&body, "}");
 	tc_call_reply_buffer(call, 201, &body);
+}
+
+static void run_cookie(struct tc_call *call)
+{
+	char address[TC_HTTP_ADDRESS_SIZE], *cookie = NULL;
+
+	tc_http_request_address(tc_call_request(call), address);
+	if (asprintf(&cookie, "%s=here", address) < 0)
+		abort();
+	tc_call_set_cookie(call, cookie);
+	tc_call_set_retry_after(call, 77);
+	tc_call_reply_problem_text(call, 429, "slowly");
 }
 
 static void run_keep(struct tc_call *call)
@@ -140,6 +153,21 @@ static const struct tc_procedure others[] = {
 	 .path = "/fail",
 	 .fields = error_fields,
 	 .run = run_error},
+	{.name = "open",
+	 .method = TC_GET,
+	 .path = "/open",
+	 .flags = TC_CALLER_IGNORED,
+	 .run = run_whoami},
+	{.name = "logIn",
+	 .method = TC_POST,
+	 .path = "/login",
+	 .flags = TC_CALLER_IGNORED,
+	 .run = run_whoami},
+	{.name = "cookie",
+	 .method = TC_POST,
+	 .path = "/cookie",
+	 .flags = TC_CALLER_IGNORED,
+	 .run = run_cookie},
 	{.name = "text", .method = TC_GET, .path = "/text", .run = run_text},
 	{.name = "webhook",
 	 .method = TC_POST,
@@ -150,11 +178,24 @@ static const struct tc_procedure others[] = {
 	{0},
 };
 
-static enum tc_auth_answer authenticate(struct tc_app *app, const char *authorization,
-					bool may_block, struct tc_caller *ret_caller,
-					struct tocsin_error *error)
+static enum tc_auth_answer authenticate(struct tc_app *app,
+					const struct tc_credentials *credentials, bool may_block,
+					struct tc_caller *ret_caller, struct tocsin_error *error)
 {
+	const char *authorization = credentials->authorization;
+
 	(void)app;
+	if (!authorization && credentials->cookie) {
+		if (strcmp(credentials->cookie, "slow-session") == 0 && !may_block)
+			return TC_AUTH_AGAIN;
+		strcpy(ret_caller->id, "user");
+		strcpy(ret_caller->session, "session");
+		return credentials->is_read || (credentials->csrf &&
+						strcmp(credentials->csrf, "token") == 0 &&
+						credentials->origin && credentials->host)
+			       ? TC_AUTH_OK
+			       : TC_AUTH_FORGED;
+	}
 	if (!authorization) {
 		ret_caller->is_anonymous = true;
 		ret_caller->rules = TC_RULE_INCIDENT_READ;

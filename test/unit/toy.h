@@ -11,7 +11,8 @@ struct toy {
 };
 
 /* Credentials the toy knows: "Bearer manager", "Bearer reader", "Bearer slow" (a manager that only a
- * blocking look finds), "Bearer slow-stranger", "Bearer down" (the database is away). None: anonymous. */
+ * blocking look finds), "Bearer slow-stranger", "Bearer down" (the database is away). None: anonymous.
+ * Cookies: "session" and "slow-session", with the token "token". */
 void toy_start(struct toy *toy, unsigned work_threads, unsigned queue_max);
 void toy_stop(struct toy *toy);
 

@@ -31,7 +31,7 @@ static const struct {
 	const char *name;
 	uint32_t rules;
 } roles[] = {
-	{"admin", MANAGER_RULES | TC_RULE_KEY_MANAGE},
+	{"admin", MANAGER_RULES | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE},
 	{"manager", MANAGER_RULES},
 	{"viewer", DEFAULT_RULES},
 };
@@ -165,9 +165,9 @@ enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorizatio
 	return TC_AUTH_OK;
 }
 
-enum tc_auth_answer tc_auth_authenticate(struct tc_app *app, const char *authorization,
-					 bool may_block, struct tc_caller *ret_caller,
-					 struct tocsin_error *error)
+enum tc_auth_answer tc_auth_authenticate(struct tc_app *app,
+					 const struct tc_credentials *credentials, bool may_block,
+					 struct tc_caller *ret_caller, struct tocsin_error *error)
 {
-	return tc_auth_check(app->auth, authorization, may_block, ret_caller, error);
+	return tc_auth_check(app->auth, credentials->authorization, may_block, ret_caller, error);
 }

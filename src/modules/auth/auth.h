@@ -33,9 +33,9 @@ TC_DEFINE_CLEANUP(struct tc_auth *, tc_auth_free);
 
 /* The tc_authenticate_fn of the router. With `may_block` false it looks in memory only, and says
  * TC_AUTH_AGAIN for what only the database knows. */
-enum tc_auth_answer tc_auth_authenticate(struct tc_app *app, const char *authorization,
-					 bool may_block, struct tc_caller *ret_caller,
-					 struct tocsin_error *error);
+enum tc_auth_answer tc_auth_authenticate(struct tc_app *app,
+					 const struct tc_credentials *credentials, bool may_block,
+					 struct tc_caller *ret_caller, struct tocsin_error *error);
 
 /* The same on the service itself. */
 enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorization, bool may_block,
