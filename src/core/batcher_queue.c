@@ -24,7 +24,7 @@ static struct tc_batch_key *key_find_or_new(struct tc_batch_queue *q, const char
 	size_t size = strlen(text) + 1;
 	struct tc_batch_key *key;
 
-	tc_list_each(node, bucket) {
+	tc_list_each (node, bucket) {
 		key = tc_list_entry(node, struct tc_batch_key, bucket);
 		if (strcmp(key->text, text) == 0)
 			return key;
@@ -94,7 +94,6 @@ struct tc_batch *tc_batch_free(struct tc_batch *batch)
 	return NULL;
 }
 
-
 /* Batches are small and few items exclude others, so looking at all is cheap. */
 static bool batch_excludes(const struct tc_batch *batch, const struct tc_item *item)
 {
@@ -123,7 +122,7 @@ static void batch_take(struct tc_batch *batch, struct tc_item *item)
 static void batch_add_contended(struct tc_batch *batch, struct tc_batch_key *key)
 {
 	key_attend(key, batch);
-	tc_list_each(node, &key->items) {
+	tc_list_each (node, &key->items) {
 		struct tc_item *item = tc_list_entry(node, struct tc_item, node);
 
 		if (batch_is_full(batch))
@@ -143,7 +142,7 @@ void tc_batch_collect(struct tc_batch *batch)
 
 	tc_list_init(&deferred);
 	batch->count = batch->keys_count = 0;
-	tc_list_each(contended, &q->contended) {
+	tc_list_each (contended, &q->contended) {
 		struct tc_batch_key *key = tc_list_entry(contended, struct tc_batch_key, contended);
 
 		if (key->retry_ms > now_ms || batch_is_full(batch))
@@ -249,12 +248,13 @@ struct tc_batch_key *tc_batch_queue_get_contended(const struct tc_batch_queue *q
 	return tc_list_entry(queue->contended.next, struct tc_batch_key, contended);
 }
 
-void tc_batch_queue_count(const struct tc_batch_queue *queue, unsigned *ret_keys, unsigned *ret_items)
+void tc_batch_queue_count(const struct tc_batch_queue *queue, unsigned *ret_keys,
+			  unsigned *ret_items)
 {
 	unsigned keys = 0, items = 0;
 
 	for (unsigned i = 0; i < TC_BATCHER_BUCKETS; i++) {
-		tc_list_each(node, &queue->buckets[i]) {
+		tc_list_each (node, &queue->buckets[i]) {
 			struct tc_batch_key *key = tc_list_entry(node, struct tc_batch_key, bucket);
 
 			if (key->is_busy) {

@@ -29,16 +29,17 @@ struct tc_batch_key {
 	struct tc_list contended; /* in queue->contended, if contended */
 	struct tc_list items;     /* what waits for it, first come first */
 	struct tc_batch *batch;   /* the running batch that has it, if attended */
-	unsigned items_count;     /* unfinished, wherever they are; the last one takes the key with it */
-	uint64_t retry_ms;        /* contended: when to try it again */
-	bool is_busy;             /* held elsewhere, as far as we know */
+	unsigned
+		items_count; /* unfinished, wherever they are; the last one takes the key with it */
+	uint64_t retry_ms;   /* contended: when to try it again */
+	bool is_busy;        /* held elsewhere, as far as we know */
 	char text[];
 };
 
 struct tc_batch_queue {
 	struct tc_list incoming, contended;
 	struct tc_list buckets[TC_BATCHER_BUCKETS];
-	unsigned queued;        /* items in `incoming` and in keys */
+	unsigned queued; /* items in `incoming` and in keys */
 	unsigned batch_max;
 	uint64_t wait_timeout_us;
 };
@@ -52,14 +53,16 @@ struct tc_batch {
 	struct tc_batch_key **keys; /* batch_max; the distinct keys it has */
 };
 
-void tc_batch_queue_init(struct tc_batch_queue *queue, unsigned batch_max, unsigned wait_timeout_ms);
+void tc_batch_queue_init(struct tc_batch_queue *queue, unsigned batch_max,
+			 unsigned wait_timeout_ms);
 
 /* False if memory ran out. */
 bool tc_batch_queue_push(struct tc_batch_queue *queue, struct tc_item *item);
 /* The contended key whose retry comes first; NULL: none is contended. */
 struct tc_batch_key *tc_batch_queue_get_contended(const struct tc_batch_queue *queue);
 /* How many keys are held elsewhere, and the items that wait for them. */
-void tc_batch_queue_count(const struct tc_batch_queue *queue, unsigned *ret_keys, unsigned *ret_items);
+void tc_batch_queue_count(const struct tc_batch_queue *queue, unsigned *ret_keys,
+			  unsigned *ret_items);
 
 /* NULL if memory ran out. */
 struct tc_batch *tc_batch_new(struct tc_batch_queue *queue);

@@ -70,7 +70,8 @@ static void sort_places(struct place *places, struct tc_item **items, unsigned c
 					   .row = -1};
 	qsort(places, count, sizeof(*places), compare_places);
 	for (unsigned i = 0; i < count; i++) {
-		bool follows = i > 0 && strcmp(places[i].create->key, places[i - 1].create->key) == 0;
+		bool follows =
+			i > 0 && strcmp(places[i].create->key, places[i - 1].create->key) == 0;
 
 		places[i].leader = follows ? places[i - 1].leader : i;
 	}
@@ -90,9 +91,9 @@ static uint64_t remaining_ms(const struct tc_incident_creator *creator, struct t
 }
 
 /* The round trip. On failure nothing was committed, unless the connection was lost. */
-static int open_batch(struct tocsin_connection *connection, const char *const *keys, const char *wait_key,
-		      uint64_t wait_ms, const char *const *values, PGresult **ret_rows,
-		      struct tocsin_error *error)
+static int open_batch(struct tocsin_connection *connection, const char *const *keys,
+		      const char *wait_key, uint64_t wait_ms, const char *const *values,
+		      PGresult **ret_rows, struct tocsin_error *error)
 {
 	TC_PIPELINE pipeline;
 	char timeout[24];
@@ -127,11 +128,13 @@ static void answer(struct create *create, const char *document, bool is_reused)
 	create->outcome = is_reused ? REUSED : CREATED;
 	tc_buffer_append_text(&create->answer, "{\"incident\":");
 	tc_buffer_append_text(&create->answer, document);
-	tc_buffer_append_text(&create->answer, is_reused ? ",\"reused\":true}" : ",\"reused\":false}");
+	tc_buffer_append_text(&create->answer,
+			      is_reused ? ",\"reused\":true}" : ",\"reused\":false}");
 }
 
 /* A follower of a refused leader may itself be fine: it goes again. */
-static enum tc_item_state settle(struct place *place, const struct place *leader, const PGresult *rows)
+static enum tc_item_state settle(struct place *place, const struct place *leader,
+				 const PGresult *rows)
 {
 	const char *unknown;
 
@@ -198,10 +201,11 @@ static void reply_failure(struct create *create)
 	struct tc_call *call = create->request.call;
 
 	if (create->item.error.code == TOCSIN_E_LOCK_TIMEOUT)
-		tc_call_reply_problem_text(call, 409,
-					   "System \"%s\" is locked by another operation, and did not "
-					   "come free in time; nothing was changed. Try again.",
-					   create->request.draft.key_system);
+		tc_call_reply_problem_text(
+			call, 409,
+			"System \"%s\" is locked by another operation, and did not "
+			"come free in time; nothing was changed. Try again.",
+			create->request.draft.key_system);
 	else
 		tc_call_reply_error(call, &create->item.error);
 }
@@ -225,10 +229,11 @@ static void finish(struct tc_item *item, void *userdata)
 }
 
 int tc_incident_creator_new(struct tc_incident_creator **ret_creator,
-			    const struct tc_incident_creator_options *options, struct tocsin_error *error)
+			    const struct tc_incident_creator_options *options,
+			    struct tocsin_error *error)
 {
-	TC_CLEANUP(tc_incident_creator_free) struct tc_incident_creator *creator =
-		calloc(1, sizeof(*creator));
+	TC_CLEANUP(tc_incident_creator_free)
+	struct tc_incident_creator *creator = calloc(1, sizeof(*creator));
 	struct tc_batcher_options batcher = {.name = "create",
 					     .lock_pool = options->lock_pool,
 					     .workers = options->workers,

@@ -17,9 +17,10 @@ struct tc_incident_creator;
 struct tc_incident_creator_options {
 	struct tocsin_pool *lock_pool; /* borrowed; must outlive the creator */
 	bool reject_unknown_systems;
-	unsigned wait_timeout_ms; /* a create waits for its contended system at most this long; > 0 */
-	unsigned workers;         /* batches under way at once; 0: TC_INCIDENT_CREATOR_WORKERS */
-	unsigned waiters_max;     /* lock connections that wait for contended systems; 0: as workers */
+	unsigned
+		wait_timeout_ms; /* a create waits for its contended system at most this long; > 0 */
+	unsigned workers;        /* batches under way at once; 0: TC_INCIDENT_CREATOR_WORKERS */
+	unsigned waiters_max; /* lock connections that wait for contended systems; 0: as workers */
 };
 
 #define TC_INCIDENT_CREATOR_WORKERS   2u
@@ -33,7 +34,8 @@ struct tc_incident_creator_stats {
 
 /* On success the caller owns *ret_creator. Starts threads; does not block. */
 int tc_incident_creator_new(struct tc_incident_creator **ret_creator,
-			    const struct tc_incident_creator_options *options, struct tocsin_error *error);
+			    const struct tc_incident_creator_options *options,
+			    struct tocsin_error *error);
 /* Finishes what is queued, then frees. Blocks. NULL allowed, returns NULL. */
 struct tc_incident_creator *tc_incident_creator_free(struct tc_incident_creator *creator);
 TC_DEFINE_CLEANUP(struct tc_incident_creator *, tc_incident_creator_free);

@@ -19,7 +19,8 @@ static int append_systems(struct tc_buffer *array, const json_t *ids)
 	size_t index;
 	json_t *id;
 
-	json_array_foreach(ids, index, id) {
+	json_array_foreach(ids, index, id)
+	{
 		const char *text = json_string_value(id);
 
 		if (!is_complete || json_object_get(seen, text))
@@ -73,7 +74,8 @@ static void add_unknown(struct tc_problem *problem, const json_t *ids, const cha
 	size_t index;
 	json_t *id;
 
-	json_array_foreach(ids, index, id) {
+	json_array_foreach(ids, index, id)
+	{
 		if (strcmp(json_string_value(id), unknown) != 0)
 			continue;
 		snprintf(pointer, sizeof(pointer), "/systemIds/%zu", index);
@@ -91,18 +93,26 @@ void tc_incident_request_refuse(struct tc_incident_request *request, const char 
 
 	snprintf(problem.detail, sizeof(problem.detail),
 		 "The catalog does not know every system, and unknown systems are refused here.");
-	json_array_foreach(names, index, name)
-		add_unknown(&problem, ids, json_string_value(name));
+	json_array_foreach(names, index, name) add_unknown(&problem, ids, json_string_value(name));
 	json_decref(names);
 	tc_call_reply_problem(request->call, &problem);
 }
 
-void tc_incident_columns_add(struct tc_incident_columns *columns, const struct tc_incident_draft *draft)
+void tc_incident_columns_add(struct tc_incident_columns *columns,
+			     const struct tc_incident_draft *draft)
 {
-	const char *const row[TC_INCIDENT_COLUMNS] = {
-		draft->id,      draft->title,   draft->description, draft->severity,
-		draft->suppress ? "t" : "f",    draft->health,      draft->systems,
-		draft->key_system, draft->message, draft->update_id, draft->actor, draft->actor_name};
+	const char *const row[TC_INCIDENT_COLUMNS] = {draft->id,
+						      draft->title,
+						      draft->description,
+						      draft->severity,
+						      draft->suppress ? "t" : "f",
+						      draft->health,
+						      draft->systems,
+						      draft->key_system,
+						      draft->message,
+						      draft->update_id,
+						      draft->actor,
+						      draft->actor_name};
 
 	for (unsigned i = 0; i < TC_INCIDENT_COLUMNS; i++)
 		tc_array_append(&columns->buffers[i], row[i]);

@@ -15,8 +15,9 @@
 struct tc_incident_draft {
 	const char *id, *title, *description, *severity, *health;
 	bool suppress;
-	const char *systems;    /* text of an array (pg/array.h) of distinct systems */
-	const char *key_system; /* its oldest open incident is taken instead; NULL: open one anyway */
+	const char *systems; /* text of an array (pg/array.h) of distinct systems */
+	const char
+		*key_system; /* its oldest open incident is taken instead; NULL: open one anyway */
 	const char *message, *update_id; /* first update; NULL: none */
 	const char *actor, *actor_name;
 };
@@ -46,7 +47,8 @@ struct tc_incident_columns {
 	const char *values[TC_INCIDENT_PARAMETERS]; /* after finish */
 };
 
-void tc_incident_columns_add(struct tc_incident_columns *columns, const struct tc_incident_draft *draft);
+void tc_incident_columns_add(struct tc_incident_columns *columns,
+			     const struct tc_incident_draft *draft);
 int tc_incident_columns_finish(struct tc_incident_columns *columns, bool reject_unknown_systems,
 			       struct tocsin_error *error);
 void tc_incident_columns_deinit(struct tc_incident_columns *columns);

@@ -21,14 +21,16 @@ static int not_found(const char *id, struct tocsin_error *error)
 static int finish_json(struct tc_buffer *json, struct tocsin_error *error)
 {
 	if (json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory, or an answer too large");
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"Out of memory, or an answer too large");
 	return TOCSIN_OK;
 }
 
 static int append_document(const PGresult *result, int column, struct tc_buffer *ret_json,
 			   struct tocsin_error *error)
 {
-	tc_buffer_append(ret_json, PQgetvalue(result, 0, column), (size_t)PQgetlength(result, 0, column));
+	tc_buffer_append(ret_json, PQgetvalue(result, 0, column),
+			 (size_t)PQgetlength(result, 0, column));
 	return finish_json(ret_json, error);
 }
 
@@ -69,8 +71,8 @@ int tc_incident_get(struct tocsin_pool *work_pool, const char *id, const char *v
 
 static const struct tc_sql *list_statement(const struct tc_incident_filter *filter)
 {
-	bool has_resolved = filter->status ? strcmp(filter->status, "resolved") == 0
-					   : filter->include_resolved;
+	bool has_resolved =
+		filter->status ? strcmp(filter->status, "resolved") == 0 : filter->include_resolved;
 
 	if (filter->system)
 		return has_resolved ? &tc_sql_incident_list_system_all
@@ -87,7 +89,8 @@ int tc_incident_list(struct tocsin_pool *work_pool, const struct tc_incident_fil
 	int r, shown;
 
 	if (filter->cursor && !tc_uuid_is_valid(filter->cursor))
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "cursor is not one that a list gave");
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"cursor is not one that a list gave");
 	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
 	r = read_rows(work_pool, list_statement(filter), values, &result, error);
 	if (r)
@@ -117,8 +120,8 @@ int tc_incident_has_suppression(struct tocsin_pool *work_pool, const char *syste
 	return r ? r : append_document(result, 0, ret_json, error);
 }
 
-int tc_incident_get_states(struct tocsin_pool *work_pool, const char *ids, struct tc_buffer *ret_json,
-			   struct tocsin_error *error)
+int tc_incident_get_states(struct tocsin_pool *work_pool, const char *ids,
+			   struct tc_buffer *ret_json, struct tocsin_error *error)
 {
 	TC_RESULT *result = NULL;
 	int r = read_rows(work_pool, &tc_sql_incident_get_states, &ids, &result, error);
@@ -138,7 +141,8 @@ static void open_deinit(struct open *open)
 	PQclear(open->rows);
 }
 
-static int run_open(struct tocsin_connection *connection, void *userdata, struct tocsin_error *error)
+static int run_open(struct tocsin_connection *connection, void *userdata,
+		    struct tocsin_error *error)
 {
 	struct open *open = userdata;
 	TC_PIPELINE pipeline;
@@ -173,7 +177,8 @@ int tc_incident_open(struct tocsin_pool *work_pool, const struct tc_incident_dra
 	if (r)
 		return r;
 	is_refused = tc_result_get(open.rows, 0, TC_INCIDENT_OPEN_UNKNOWN) != NULL;
-	r = append_document(open.rows, is_refused ? TC_INCIDENT_OPEN_UNKNOWN : TC_INCIDENT_OPEN_DOCUMENT,
+	r = append_document(open.rows,
+			    is_refused ? TC_INCIDENT_OPEN_UNKNOWN : TC_INCIDENT_OPEN_DOCUMENT,
 			    ret_json, error);
 	if (r == TOCSIN_OK)
 		*ret_refused = is_refused;
@@ -185,11 +190,13 @@ struct change {
 	const char *id;
 	const struct tc_sql *sql;
 	const char *const *values;
-	const struct tc_sql *show; /* shown after it, with the id as parameter; NULL: sql's own answer */
+	const struct tc_sql
+		*show; /* shown after it, with the id as parameter; NULL: sql's own answer */
 	struct tc_buffer *ret_json; /* NULL: nothing is shown */
 };
 
-static int run_change(struct tocsin_connection *connection, void *userdata, struct tocsin_error *error)
+static int run_change(struct tocsin_connection *connection, void *userdata,
+		      struct tocsin_error *error)
 {
 	const struct change *change = userdata;
 	TC_PIPELINE pipeline;
@@ -216,8 +223,9 @@ int tc_incident_add_update(struct tocsin_pool *work_pool, const struct tc_incide
 			   struct tc_buffer *ret_json, struct tocsin_error *error)
 {
 	char id[TC_UUID_SIZE];
-	const char *const values[] = {update->incident_id, id,			update->message,
-				      update->status,	   update->visibility,	update->actor,
+	const char *const values[] = {update->incident_id, id,
+				      update->message,     update->status,
+				      update->visibility,  update->actor,
 				      update->actor_name};
 	struct change change = {.id = update->incident_id,
 				.sql = &tc_sql_incident_add_update,

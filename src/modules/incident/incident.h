@@ -28,11 +28,11 @@ int tc_incident_get(struct tocsin_pool *work_pool, const char *id, const char *v
 		    struct tc_buffer *ret_json, struct tocsin_error *error);
 
 struct tc_incident_filter {
-	const char *system;    /* NULL: any */
-	const char *status;    /* NULL: any open one, or any at all with include_resolved */
+	const char *system; /* NULL: any */
+	const char *status; /* NULL: any open one, or any at all with include_resolved */
 	bool include_resolved;
-	unsigned limit;        /* 1 to TC_INCIDENT_LIST_MAX */
-	const char *cursor;    /* nextCursor of the page before; NULL: from the newest */
+	unsigned limit;     /* 1 to TC_INCIDENT_LIST_MAX */
+	const char *cursor; /* nextCursor of the page before; NULL: from the newest */
 };
 
 /* {"incidents": [...], "nextCursor"?}, newest first. INVALID for a cursor that no list gave. */
@@ -41,7 +41,7 @@ int tc_incident_list(struct tocsin_pool *work_pool, const struct tc_incident_fil
 
 struct tc_incident_update {
 	const char *incident_id, *message;
-	const char *status;     /* the status it turns the incident to; NULL: none */
+	const char *status; /* the status it turns the incident to; NULL: none */
 	const char *visibility;
 	const char *actor, *actor_name; /* NULL: nobody who is known */
 };
@@ -64,8 +64,8 @@ int tc_incident_has_suppression(struct tocsin_pool *work_pool, const char *syste
 				struct tc_buffer *ret_json, struct tocsin_error *error);
 
 /* {id: {"status", "severity", "systemIds"}}; `ids` is the text of an array (pg/array.h). */
-int tc_incident_get_states(struct tocsin_pool *work_pool, const char *ids, struct tc_buffer *ret_json,
-			   struct tocsin_error *error);
+int tc_incident_get_states(struct tocsin_pool *work_pool, const char *ids,
+			   struct tc_buffer *ret_json, struct tocsin_error *error);
 
 /* Procedures; ends with a row whose name is NULL. */
 extern const struct tc_procedure tc_incident_procedures[];

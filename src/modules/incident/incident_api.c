@@ -60,8 +60,8 @@ static void run_get(struct tc_call *call)
 {
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	int r = tc_incident_get(pool_of(call), tc_call_string(call, "id"), visibility_of(call), &json,
-				&error);
+	int r = tc_incident_get(pool_of(call), tc_call_string(call, "id"), visibility_of(call),
+				&json, &error);
 
 	reply(call, r, 200, &json, &error);
 }
@@ -130,7 +130,8 @@ static void run_has_suppression(struct tc_call *call)
 {
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	int r = tc_incident_has_suppression(pool_of(call), tc_call_string(call, "id"), &json, &error);
+	int r = tc_incident_has_suppression(pool_of(call), tc_call_string(call, "id"), &json,
+					    &error);
 
 	reply(call, r, 200, &json, &error);
 }
@@ -150,8 +151,7 @@ static void run_get_states(struct tc_call *call)
 		tc_call_reply_copy(call, 200, "{}");
 		return;
 	}
-	json_array_foreach(ids, index, id)
-		tc_array_append(&array, json_string_value(id));
+	json_array_foreach(ids, index, id) tc_array_append(&array, json_string_value(id));
 	text = tc_array_finish(&array);
 	if (text)
 		r = tc_incident_get_states(pool_of(call), text, &json, &error);
@@ -161,30 +161,59 @@ static void run_get_states(struct tc_call *call)
 }
 
 #define INCIDENT_ID                                                                                \
-	{.name = "id", .type = TC_FIELD_UUID, .place = TC_IN_PATH, .flags = TC_REQUIRED,           \
-	 .description = "The incident's id"}
+	{                                                                                          \
+		.name = "id", .type = TC_FIELD_UUID, .place = TC_IN_PATH, .flags = TC_REQUIRED,    \
+		.description = "The incident's id"                                                 \
+	}
 #define SYSTEM_ID                                                                                  \
-	{.name = "id", .type = TC_FIELD_STRING, .place = TC_IN_PATH, .flags = TC_REQUIRED,         \
-	 .min = 1, .max = SYSTEM_ID_MAX, .description = "The system's id"}
-#define END {.type = TC_FIELD_END}
+	{                                                                                          \
+		.name = "id", .type = TC_FIELD_STRING, .place = TC_IN_PATH, .flags = TC_REQUIRED,  \
+		.min = 1, .max = SYSTEM_ID_MAX, .description = "The system's id"                   \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		.type = TC_FIELD_END                                                               \
+	}
 
 static const struct tc_field create_fields[] = {
-	{.name = "title", .type = TC_FIELD_STRING, .flags = TC_REQUIRED, .min = 1, .max = TITLE_MAX,
+	{.name = "title",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TITLE_MAX,
 	 .description = "What is wrong, in a line"},
-	{.name = "description", .type = TC_FIELD_STRING, .flags = TC_NULLABLE, .max = DESCRIPTION_MAX,
+	{.name = "description",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_NULLABLE,
+	 .max = DESCRIPTION_MAX,
 	 .description = "What is wrong, at length"},
-	{.name = "severity", .type = TC_FIELD_ENUM, .flags = TC_REQUIRED, .choices = severities,
+	{.name = "severity",
+	 .type = TC_FIELD_ENUM,
+	 .flags = TC_REQUIRED,
+	 .choices = severities,
 	 .description = "How bad it is"},
-	{.name = "systemIds", .type = TC_FIELD_STRINGS, .flags = TC_REQUIRED, .min = 1,
-	 .max = TC_INCIDENT_SYSTEMS_MAX, .item_max = SYSTEM_ID_MAX,
+	{.name = "systemIds",
+	 .type = TC_FIELD_STRINGS,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TC_INCIDENT_SYSTEMS_MAX,
+	 .item_max = SYSTEM_ID_MAX,
 	 .description = "The systems it is about; one given twice counts once"},
-	{.name = "suppressNotifications", .type = TC_FIELD_BOOLEAN,
+	{.name = "suppressNotifications",
+	 .type = TC_FIELD_BOOLEAN,
 	 .description = "While it is open, its systems' own notifications are not sent"},
-	{.name = "healthOverride", .type = TC_FIELD_ENUM, .flags = TC_NULLABLE, .choices = healths,
+	{.name = "healthOverride",
+	 .type = TC_FIELD_ENUM,
+	 .flags = TC_NULLABLE,
+	 .choices = healths,
 	 .description = "While it is open, what its systems' health is said to be"},
-	{.name = "initialMessage", .type = TC_FIELD_STRING, .min = 1, .max = MESSAGE_MAX,
+	{.name = "initialMessage",
+	 .type = TC_FIELD_STRING,
+	 .min = 1,
+	 .max = MESSAGE_MAX,
 	 .description = "Becomes the first update"},
-	{.name = "dedupeOpenForSystem", .type = TC_FIELD_BOOLEAN,
+	{.name = "dedupeOpenForSystem",
+	 .type = TC_FIELD_BOOLEAN,
 	 .description = "If the first system has an open incident, answer with that one"},
 	END,
 };
@@ -192,33 +221,59 @@ static const struct tc_field create_fields[] = {
 static const struct tc_field get_fields[] = {INCIDENT_ID, END};
 
 static const struct tc_field list_fields[] = {
-	{.name = "status", .type = TC_FIELD_ENUM, .place = TC_IN_QUERY, .choices = statuses,
+	{.name = "status",
+	 .type = TC_FIELD_ENUM,
+	 .place = TC_IN_QUERY,
+	 .choices = statuses,
 	 .description = "Only incidents of this status"},
-	{.name = "systemId", .type = TC_FIELD_STRING, .place = TC_IN_QUERY, .min = 1,
-	 .max = SYSTEM_ID_MAX, .description = "Only incidents of this system"},
-	{.name = "includeResolved", .type = TC_FIELD_BOOLEAN, .place = TC_IN_QUERY,
+	{.name = "systemId",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = SYSTEM_ID_MAX,
+	 .description = "Only incidents of this system"},
+	{.name = "includeResolved",
+	 .type = TC_FIELD_BOOLEAN,
+	 .place = TC_IN_QUERY,
 	 .description = "Resolved ones too; open ones only unless given"},
-	{.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1,
-	 .max = TC_INCIDENT_LIST_MAX, .description = "Most incidents in the answer; 50 unless given"},
-	{.name = "cursor", .type = TC_FIELD_UUID, .place = TC_IN_QUERY,
+	{.name = "limit",
+	 .type = TC_FIELD_INTEGER,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = TC_INCIDENT_LIST_MAX,
+	 .description = "Most incidents in the answer; 50 unless given"},
+	{.name = "cursor",
+	 .type = TC_FIELD_UUID,
+	 .place = TC_IN_QUERY,
 	 .description = "nextCursor of the page before"},
 	END,
 };
 
 static const struct tc_field add_update_fields[] = {
 	INCIDENT_ID,
-	{.name = "message", .type = TC_FIELD_STRING, .flags = TC_REQUIRED, .min = 1,
-	 .max = MESSAGE_MAX, .description = "What there is to say"},
-	{.name = "statusChange", .type = TC_FIELD_ENUM, .choices = statuses,
+	{.name = "message",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = MESSAGE_MAX,
+	 .description = "What there is to say"},
+	{.name = "statusChange",
+	 .type = TC_FIELD_ENUM,
+	 .choices = statuses,
 	 .description = "Turns the incident to this status; one other than resolved reopens"},
-	{.name = "visibility", .type = TC_FIELD_ENUM, .choices = visibilities,
+	{.name = "visibility",
+	 .type = TC_FIELD_ENUM,
+	 .choices = visibilities,
 	 .description = "Who sees it; public unless given"},
 	END,
 };
 
 static const struct tc_field resolve_fields[] = {
 	INCIDENT_ID,
-	{.name = "message", .type = TC_FIELD_STRING, .min = 1, .max = MESSAGE_MAX,
+	{.name = "message",
+	 .type = TC_FIELD_STRING,
+	 .min = 1,
+	 .max = MESSAGE_MAX,
 	 .description = "What the update that resolves it says"},
 	END,
 };
@@ -226,36 +281,79 @@ static const struct tc_field resolve_fields[] = {
 static const struct tc_field suppression_fields[] = {SYSTEM_ID, END};
 
 static const struct tc_field states_fields[] = {
-	{.name = "ids", .type = TC_FIELD_UUIDS, .flags = TC_REQUIRED, .min = 0, .max = STATES_MAX,
+	{.name = "ids",
+	 .type = TC_FIELD_UUIDS,
+	 .flags = TC_REQUIRED,
+	 .min = 0,
+	 .max = STATES_MAX,
 	 .description = "Incidents; those that do not exist are left out of the answer"},
 	END,
 };
 
 const struct tc_procedure tc_incident_procedures[] = {
-	{.name = "listIncidents", .method = TC_GET, .path = "/api/v1/incidents",
-	 .rule = TC_RULE_INCIDENT_READ, .run_on = TC_RUN_WORK, .fields = list_fields, .run = run_list,
+	{.name = "listIncidents",
+	 .method = TC_GET,
+	 .path = "/api/v1/incidents",
+	 .rule = TC_RULE_INCIDENT_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = list_fields,
+	 .run = run_list,
 	 .summary = "Lists incidents, newest first"},
-	{.name = "createIncident", .method = TC_POST, .path = "/api/v1/incidents",
-	 .rule = TC_RULE_INCIDENT_MANAGE, .run_on = TC_RUN_INLINE, .fields = create_fields,
-	 .run = tc_incident_create_run, .summary = "Opens an incident, or finds the open one"},
-	{.name = "getManyEntityStates", .method = TC_POST, .path = "/api/v1/incidents/states",
-	 .rule = TC_RULE_INCIDENT_READ, .run_on = TC_RUN_WORK, .fields = states_fields,
-	 .run = run_get_states, .summary = "Says status, severity and systems of many incidents"},
-	{.name = "getIncident", .method = TC_GET, .path = "/api/v1/incidents/{id}",
-	 .rule = TC_RULE_INCIDENT_READ, .run_on = TC_RUN_WORK, .fields = get_fields, .run = run_get,
+	{.name = "createIncident",
+	 .method = TC_POST,
+	 .path = "/api/v1/incidents",
+	 .rule = TC_RULE_INCIDENT_MANAGE,
+	 .run_on = TC_RUN_INLINE,
+	 .fields = create_fields,
+	 .run = tc_incident_create_run,
+	 .summary = "Opens an incident, or finds the open one"},
+	{.name = "getManyEntityStates",
+	 .method = TC_POST,
+	 .path = "/api/v1/incidents/states",
+	 .rule = TC_RULE_INCIDENT_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = states_fields,
+	 .run = run_get_states,
+	 .summary = "Says status, severity and systems of many incidents"},
+	{.name = "getIncident",
+	 .method = TC_GET,
+	 .path = "/api/v1/incidents/{id}",
+	 .rule = TC_RULE_INCIDENT_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = get_fields,
+	 .run = run_get,
 	 .summary = "Shows an incident with its updates and links"},
-	{.name = "deleteIncident", .method = TC_DELETE, .path = "/api/v1/incidents/{id}",
-	 .rule = TC_RULE_INCIDENT_MANAGE, .run_on = TC_RUN_WORK, .fields = get_fields,
-	 .run = run_delete, .summary = "Deletes an incident with everything that belongs to it"},
-	{.name = "addUpdate", .method = TC_POST, .path = "/api/v1/incidents/{id}/updates",
-	 .rule = TC_RULE_INCIDENT_MANAGE, .run_on = TC_RUN_WORK, .fields = add_update_fields,
-	 .run = run_add_update, .summary = "Adds an update, and may turn the status"},
-	{.name = "resolveIncident", .method = TC_POST, .path = "/api/v1/incidents/{id}/resolve",
-	 .rule = TC_RULE_INCIDENT_MANAGE, .run_on = TC_RUN_WORK, .fields = resolve_fields,
-	 .run = run_resolve, .summary = "Resolves an incident"},
-	{.name = "hasActiveIncidentWithSuppression", .method = TC_GET,
-	 .path = "/api/v1/systems/{id}/suppression", .rule = TC_RULE_INCIDENT_READ,
-	 .run_on = TC_RUN_WORK, .fields = suppression_fields, .run = run_has_suppression,
+	{.name = "deleteIncident",
+	 .method = TC_DELETE,
+	 .path = "/api/v1/incidents/{id}",
+	 .rule = TC_RULE_INCIDENT_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = get_fields,
+	 .run = run_delete,
+	 .summary = "Deletes an incident with everything that belongs to it"},
+	{.name = "addUpdate",
+	 .method = TC_POST,
+	 .path = "/api/v1/incidents/{id}/updates",
+	 .rule = TC_RULE_INCIDENT_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = add_update_fields,
+	 .run = run_add_update,
+	 .summary = "Adds an update, and may turn the status"},
+	{.name = "resolveIncident",
+	 .method = TC_POST,
+	 .path = "/api/v1/incidents/{id}/resolve",
+	 .rule = TC_RULE_INCIDENT_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = resolve_fields,
+	 .run = run_resolve,
+	 .summary = "Resolves an incident"},
+	{.name = "hasActiveIncidentWithSuppression",
+	 .method = TC_GET,
+	 .path = "/api/v1/systems/{id}/suppression",
+	 .rule = TC_RULE_INCIDENT_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = suppression_fields,
+	 .run = run_has_suppression,
 	 .summary = "Says whether an open incident of the system suppresses notifications"},
 	{.name = NULL},
 };
