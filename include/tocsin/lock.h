@@ -46,7 +46,7 @@ struct tocsin_locks_stats {
 };
 
 /* Longest key in bytes; a longer or empty one is TOCSIN_E_INVALID. */
-#define TOCSIN_LOCK_KEY_MAX 1024
+#define TOCSIN_LOCK_KEY_MAX 2048
 
 int tocsin_locks_new(struct tocsin_locks **ret_locks, const struct tocsin_locks_options *options,
 		     struct tocsin_error *error);

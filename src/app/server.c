@@ -11,6 +11,7 @@
 #include "core/hints.h"
 #include "modules/alert/alert.h"
 #include "modules/auth/auth.h"
+#include "modules/catalog/catalog.h"
 #include "modules/incident/creator.h"
 #include "modules/incident/incident.h"
 #include <stdio.h>
@@ -26,6 +27,8 @@ static const struct tc_procedure *const tables[] = {
 	tc_incident_procedures,
 	tc_alert_procedures,
 	tc_auth_procedures,
+	tc_catalog_group_procedures,
+	tc_catalog_system_procedures,
 	tc_status_procedures,
 };
 

@@ -1,0 +1,142 @@
+/* modules/catalog/catalog.c: reading the catalog; see catalog.h. */
+#include "modules/catalog/catalog.h"
+
+#include "base/macro.h"
+#include "pg/query.h"
+#include "sql_app.h"
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A read whose connection was lost is asked once more, on another connection. */
+#define READ_ATTEMPTS 2
+
+#define SYSTEM_ID_SIZE (255 * 4 + 1) /* characters of UTF-8, NUL */
+#define TIME_DIGITS    18
+
+static int read_rows(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
+		     PGresult **ret_result, struct tocsin_error *error)
+{
+	int result = TOCSIN_OK;
+
+	for (unsigned i = 0; i < READ_ATTEMPTS; i++) {
+		struct tocsin_connection *connection;
+
+		result = tocsin_pool_acquire(pool, &connection, error);
+		if (result)
+			return result;
+		result = tc_query(connection, sql, values, ret_result, error);
+		tocsin_pool_release(connection);
+		if (result != TOCSIN_E_UNAVAILABLE)
+			return result;
+	}
+	return result;
+}
+
+/* {"NAME": [...], "nextCursor"?} of rows (cursor, document), which are one more than are shown where there
+ * is a next page. */
+static int format_page(const PGresult *rows, const char *name, unsigned limit,
+		       struct tc_buffer *ret_json, struct tocsin_error *error)
+{
+	int shown = TC_MIN(PQntuples(rows), (int)limit);
+
+	tc_buffer_append_format(ret_json, "{\"%s\":[", name);
+	for (int row = 0; row < shown; row++) {
+		if (row > 0)
+			tc_buffer_append_text(ret_json, ",");
+		tc_buffer_append(ret_json, PQgetvalue(rows, row, 1),
+				 (size_t)PQgetlength(rows, row, 1));
+	}
+	tc_buffer_append_text(ret_json, "]");
+	if (PQntuples(rows) > shown) {
+		tc_buffer_append_text(ret_json, ",\"nextCursor\":");
+		tc_buffer_append_json(ret_json, PQgetvalue(rows, shown - 1, 0));
+	}
+	tc_buffer_append_text(ret_json, "}");
+	if (ret_json->failed)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"Out of memory, or an answer too large");
+	return TOCSIN_OK;
+}
+
+static int read_one(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
+		    const char *what, struct tc_buffer *ret_json, struct tocsin_error *error)
+{
+	TC_RESULT *rows = NULL;
+	int result = read_rows(pool, sql, values, &rows, error);
+
+	if (result)
+		return result;
+	if (PQntuples(rows) == 0)
+		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "There is no %s %.255s", what,
+					values[0]);
+	tc_buffer_append(ret_json, PQgetvalue(rows, 0, 0), (size_t)PQgetlength(rows, 0, 0));
+	if (ret_json->failed)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"Out of memory, or an answer too large");
+	return TOCSIN_OK;
+}
+
+/* "MICROSECONDS.ID"; `time` gets the first part, *ret_id points to the second. */
+static bool split_cursor(const char *cursor, char time[static TIME_DIGITS + 1], const char **ret_id)
+{
+	size_t digits = strspn(cursor, "0123456789");
+
+	if (digits < 1 || digits > TIME_DIGITS || cursor[digits] != '.' || !cursor[digits + 1] ||
+	    strlen(cursor + digits + 1) >= SYSTEM_ID_SIZE)
+		return false;
+	memcpy(time, cursor, digits);
+	time[digits] = '\0';
+	*ret_id = cursor + digits + 1;
+	return true;
+}
+
+int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catalog_filter *filter,
+			    struct tc_buffer *ret_json, struct tocsin_error *error)
+{
+	char limit[12], time[TIME_DIGITS + 1];
+	const char *values[] = {limit, NULL, NULL, NULL, filter->group};
+	TC_RESULT *rows = NULL;
+	int result;
+
+	assert(filter->limit >= 1 && filter->limit <= TC_CATALOG_LIST_MAX);
+	if (filter->cursor) {
+		if (!split_cursor(filter->cursor, time, &values[2]))
+			return tocsin_error_set(error, TOCSIN_E_INVALID,
+						"cursor is not one that a list gave");
+		values[1] = time;
+	}
+	if (filter->discovered)
+		values[3] = *filter->discovered ? "t" : "f";
+	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
+	result = read_rows(work_pool, &tc_sql_catalog_list_systems, values, &rows, error);
+	return result ? result : format_page(rows, "systems", filter->limit, ret_json, error);
+}
+
+int tc_catalog_get_system(struct tocsin_pool *work_pool, const char *id, bool shows_contacts,
+			  struct tc_buffer *ret_json, struct tocsin_error *error)
+{
+	const char *const values[] = {id, shows_contacts ? "t" : "f"};
+
+	return read_one(work_pool, &tc_sql_catalog_get_system, values, "system", ret_json, error);
+}
+
+int tc_catalog_list_groups(struct tocsin_pool *work_pool, unsigned limit, const char *cursor,
+			   struct tc_buffer *ret_json, struct tocsin_error *error)
+{
+	char limit_text[12];
+	const char *const values[] = {limit_text, cursor};
+	TC_RESULT *rows = NULL;
+	int result;
+
+	assert(limit >= 1 && limit <= TC_CATALOG_LIST_MAX);
+	snprintf(limit_text, sizeof(limit_text), "%u", limit + 1);
+	result = read_rows(work_pool, &tc_sql_catalog_list_groups, values, &rows, error);
+	return result ? result : format_page(rows, "groups", limit, ret_json, error);
+}
+
+int tc_catalog_get_group(struct tocsin_pool *work_pool, const char *id, struct tc_buffer *ret_json,
+			 struct tocsin_error *error)
+{
+	return read_one(work_pool, &tc_sql_catalog_show_group, &id, "group", ret_json, error);
+}

@@ -1,0 +1,376 @@
+/* modules/catalog/catalog_api.c: the procedures of systems, their contacts and links.
+ *
+ * Everybody who may read the catalog sees systems and links; contacts are about people, and for callers who
+ * say who they are. */
+#include "modules/catalog/catalog_api.h"
+
+#include "core/app.h"
+#include <stdio.h>
+
+#define CONTACT_VALUE_MAX 500
+#define LABEL_MAX         255
+#define URL_MAX           2000
+#define CURSOR_MAX        300
+
+static const char *const contact_types[] = {"person", "email", "phone", "chat", "other", NULL};
+
+struct tocsin_pool *tc_catalog_pool(const struct tc_call *call)
+{
+	return tc_call_app(call)->work_pool;
+}
+
+const char *tc_catalog_actor(const struct tc_call *call)
+{
+	const struct tc_caller *caller = tc_call_caller(call);
+
+	return caller->id[0] ? caller->id : NULL;
+}
+
+struct tc_catalog_wish tc_catalog_wish(const struct tc_call *call, const char *id)
+{
+	return (struct tc_catalog_wish){
+		.id = id,
+		.name = tc_call_string(call, "name"),
+		.description = tc_call_string(call, "description"),
+		.has_description = tc_call_has(call, "description"),
+		.actor = tc_catalog_actor(call),
+	};
+}
+
+void tc_catalog_reply(struct tc_call *call, int result, unsigned status, struct tc_buffer *json,
+		      const char *conflict, const struct tocsin_error *error)
+{
+	struct tc_problem problem = {.status = 409};
+	char pointer[32];
+
+	if (result == TOCSIN_OK) {
+		tc_call_reply_buffer(call, status, json);
+		return;
+	}
+	if (result != TOCSIN_E_EXISTS || !conflict) {
+		tc_call_reply_error(call, error);
+		return;
+	}
+	snprintf(problem.detail, sizeof(problem.detail), "%s", error->message);
+	snprintf(pointer, sizeof(pointer), "/%s", conflict);
+	tc_problem_add(&problem, pointer, "is taken");
+	tc_call_reply_problem(call, &problem);
+}
+
+void tc_catalog_reply_done(struct tc_call *call, int result, const struct tocsin_error *error)
+{
+	if (result)
+		tc_call_reply_error(call, error);
+	else
+		tc_call_reply_empty(call, 204);
+}
+
+/* --- systems --- */
+
+static void run_list(struct tc_call *call)
+{
+	bool discovered = tc_call_boolean(call, "discovered", false);
+	const struct tc_catalog_filter filter = {
+		.discovered = tc_call_has(call, "discovered") ? &discovered : NULL,
+		.group = tc_call_string(call, "groupId"),
+		.limit = (unsigned)tc_call_integer(call, "limit", TC_CATALOG_LIST_DEFAULT),
+		.cursor = tc_call_string(call, "cursor"),
+	};
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result = tc_catalog_list_systems(tc_catalog_pool(call), &filter, &json, &error);
+
+	tc_catalog_reply(call, result, 200, &json, NULL, &error);
+}
+
+static void run_get(struct tc_call *call)
+{
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result = tc_catalog_get_system(tc_catalog_pool(call), tc_call_string(call, "id"),
+					   !tc_call_caller(call)->is_anonymous, &json, &error);
+
+	tc_catalog_reply(call, result, 200, &json, NULL, &error);
+}
+
+static void run_create(struct tc_call *call)
+{
+	const struct tc_catalog_wish wish = tc_catalog_wish(call, tc_call_string(call, "id"));
+	const char *conflict = NULL;
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result =
+		tc_catalog_create_system(tc_catalog_pool(call), &wish, &json, &conflict, &error);
+
+	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+}
+
+static void run_update(struct tc_call *call)
+{
+	const struct tc_catalog_wish wish = tc_catalog_wish(call, tc_call_string(call, "id"));
+	const char *conflict = NULL;
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result =
+		tc_catalog_update_system(tc_catalog_pool(call), &wish, &json, &conflict, &error);
+
+	tc_catalog_reply(call, result, 200, &json, conflict, &error);
+}
+
+static void run_delete(struct tc_call *call)
+{
+	struct tocsin_error error;
+	int result = tc_catalog_delete_system(tc_call_app(call)->locks, tc_call_string(call, "id"),
+					      tc_catalog_actor(call), &error);
+
+	tc_catalog_reply_done(call, result, &error);
+}
+
+/* --- contacts and links --- */
+
+static void run_add_contact(struct tc_call *call)
+{
+	const struct tc_catalog_contact contact = {
+		.system = tc_call_string(call, "id"),
+		.type = tc_call_string(call, "type"),
+		.value = tc_call_string(call, "value"),
+		.label = tc_call_string(call, "label"),
+		.actor = tc_catalog_actor(call),
+	};
+	const char *conflict = NULL;
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result =
+		tc_catalog_add_contact(tc_catalog_pool(call), &contact, &json, &conflict, &error);
+
+	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+}
+
+static void run_remove_contact(struct tc_call *call)
+{
+	struct tocsin_error error;
+	int result = tc_catalog_remove_contact(tc_catalog_pool(call), tc_call_string(call, "id"),
+					       tc_call_string(call, "contactId"),
+					       tc_catalog_actor(call), &error);
+
+	tc_catalog_reply_done(call, result, &error);
+}
+
+static void run_add_link(struct tc_call *call)
+{
+	const struct tc_catalog_link link = {
+		.system = tc_call_string(call, "id"),
+		.url = tc_call_string(call, "url"),
+		.label = tc_call_string(call, "label"),
+		.actor = tc_catalog_actor(call),
+	};
+	struct tc_problem problem = {.status = 400};
+	const char *conflict = NULL;
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result = tc_catalog_add_link(tc_catalog_pool(call), &link, &json, &conflict, &error);
+
+	if (result == TOCSIN_E_INVALID && !error.sqlstate[0]) {
+		snprintf(problem.detail, sizeof(problem.detail), "%s", error.message);
+		tc_problem_add(&problem, "/url", "must be an http or https URL without spaces");
+		tc_call_reply_problem(call, &problem);
+		return;
+	}
+	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+}
+
+static void run_remove_link(struct tc_call *call)
+{
+	struct tocsin_error error;
+	int result = tc_catalog_remove_link(tc_catalog_pool(call), tc_call_string(call, "id"),
+					    tc_call_string(call, "linkId"), tc_catalog_actor(call),
+					    &error);
+
+	tc_catalog_reply_done(call, result, &error);
+}
+
+/* --- the table --- */
+
+#define SYSTEM_ID                                                                                  \
+	{                                                                                          \
+		.name = "id", .type = TC_FIELD_STRING, .place = TC_IN_PATH, .flags = TC_REQUIRED,  \
+		.min = 1, .max = TC_CATALOG_SYSTEM_ID_MAX, .description = "The system's id"        \
+	}
+#define LABEL(text)                                                                                \
+	{                                                                                          \
+		.name = "label", .type = TC_FIELD_STRING, .min = 1, .max = LABEL_MAX,              \
+		.description = (text)                                                              \
+	}
+
+static const struct tc_field list_fields[] = {
+	{.name = "discovered",
+	 .type = TC_FIELD_BOOLEAN,
+	 .place = TC_IN_QUERY,
+	 .description = "Only systems that incidents discovered, or only registered ones"},
+	{.name = "groupId",
+	 .type = TC_FIELD_UUID,
+	 .place = TC_IN_QUERY,
+	 .description = "Only systems of this group"},
+	TC_CATALOG_FIELD_LIMIT,
+	{.name = "cursor",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = CURSOR_MAX,
+	 .description = "nextCursor of the page before"},
+	TC_CATALOG_FIELD_END,
+};
+
+static const struct tc_field get_fields[] = {SYSTEM_ID, TC_CATALOG_FIELD_END};
+
+static const struct tc_field create_fields[] = {
+	{.name = "id",
+	 .type = TC_FIELD_STRING,
+	 .min = 1,
+	 .max = TC_CATALOG_SYSTEM_ID_MAX,
+	 .description = "What incidents and alerts call it; made if not given"},
+	{.name = "name",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TC_CATALOG_NAME_MAX,
+	 .description = "For people; unique without regard to case"},
+	TC_CATALOG_FIELD_DESCRIPTION,
+	TC_CATALOG_FIELD_END,
+};
+
+static const struct tc_field update_fields[] = {
+	SYSTEM_ID,
+	{.name = "name",
+	 .type = TC_FIELD_STRING,
+	 .min = 1,
+	 .max = TC_CATALOG_NAME_MAX,
+	 .description = "For people; unique without regard to case"},
+	TC_CATALOG_FIELD_DESCRIPTION,
+	TC_CATALOG_FIELD_END,
+};
+
+static const struct tc_field contact_fields[] = {
+	SYSTEM_ID,
+	{.name = "type",
+	 .type = TC_FIELD_ENUM,
+	 .flags = TC_REQUIRED,
+	 .choices = contact_types,
+	 .description = "What the value is"},
+	{.name = "value",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = CONTACT_VALUE_MAX,
+	 .description = "A name, address, number or channel"},
+	LABEL("What the contact is for"),
+	TC_CATALOG_FIELD_END,
+};
+
+static const struct tc_field remove_contact_fields[] = {
+	SYSTEM_ID,
+	{.name = "contactId",
+	 .type = TC_FIELD_UUID,
+	 .place = TC_IN_PATH,
+	 .flags = TC_REQUIRED,
+	 .description = "The contact's id"},
+	TC_CATALOG_FIELD_END,
+};
+
+static const struct tc_field link_fields[] = {
+	SYSTEM_ID,
+	{.name = "url",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = URL_MAX,
+	 .description = "Where it goes: http or https; once a system"},
+	LABEL("For people, in place of the URL"),
+	TC_CATALOG_FIELD_END,
+};
+
+static const struct tc_field remove_link_fields[] = {
+	SYSTEM_ID,
+	{.name = "linkId",
+	 .type = TC_FIELD_UUID,
+	 .place = TC_IN_PATH,
+	 .flags = TC_REQUIRED,
+	 .description = "The link's id"},
+	TC_CATALOG_FIELD_END,
+};
+
+const struct tc_procedure tc_catalog_system_procedures[] = {
+	{.name = "listSystems",
+	 .method = TC_GET,
+	 .path = "/api/v1/systems",
+	 .rule = TC_RULE_SYSTEM_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = list_fields,
+	 .run = run_list,
+	 .summary = "Lists systems, newest first"},
+	{.name = "createSystem",
+	 .method = TC_POST,
+	 .path = "/api/v1/systems",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = create_fields,
+	 .run = run_create,
+	 .summary = "Registers a system, perhaps one that was discovered"},
+	{.name = "getSystem",
+	 .method = TC_GET,
+	 .path = "/api/v1/systems/{id}",
+	 .rule = TC_RULE_SYSTEM_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = get_fields,
+	 .run = run_get,
+	 .summary = "Shows a system with its links; its contacts to callers with a key"},
+	{.name = "updateSystem",
+	 .method = TC_PATCH,
+	 .path = "/api/v1/systems/{id}",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = update_fields,
+	 .run = run_update,
+	 .summary = "Changes a system, and registers it if it was discovered"},
+	{.name = "deleteSystem",
+	 .method = TC_DELETE,
+	 .path = "/api/v1/systems/{id}",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = get_fields,
+	 .run = run_delete,
+	 .summary = "Deletes a system, and takes it out of its incidents"},
+	{.name = "addSystemContact",
+	 .method = TC_POST,
+	 .path = "/api/v1/systems/{id}/contacts",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = contact_fields,
+	 .run = run_add_contact,
+	 .summary = "Adds a contact to a system"},
+	{.name = "removeSystemContact",
+	 .method = TC_DELETE,
+	 .path = "/api/v1/systems/{id}/contacts/{contactId}",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = remove_contact_fields,
+	 .run = run_remove_contact,
+	 .summary = "Removes a contact of a system"},
+	{.name = "addSystemLink",
+	 .method = TC_POST,
+	 .path = "/api/v1/systems/{id}/links",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = link_fields,
+	 .run = run_add_link,
+	 .summary = "Adds a link to a system"},
+	{.name = "removeSystemLink",
+	 .method = TC_DELETE,
+	 .path = "/api/v1/systems/{id}/links/{linkId}",
+	 .rule = TC_RULE_SYSTEM_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = remove_link_fields,
+	 .run = run_remove_link,
+	 .summary = "Removes a link of a system"},
+	{.name = NULL},
+};
