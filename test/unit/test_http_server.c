@@ -264,8 +264,8 @@ static void *ask_often(void *argument)
 	return (void *)good;
 }
 
-/* The race of an answer with the suspension, many times. Seen to hang with the handler called before the
- * suspension and no second look at the state. */
+/* The race of an answer with the suspension, many times. Seen to hang with SUSPENDED written without a look
+ * whether the answer is there already. */
 static void test_answers_from_another_thread(void **state)
 {
 	struct tc_executor *executor = NULL;

@@ -131,7 +131,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* Far more ids than a millisecond's counter holds: still in order in each thread, and none twice.
- * Seen to fail with `before + 1` replaced by `before` (order), and with a constant for rand_b too. */
+ * Seen to fail with `before + 1` replaced by `before`. */
 static void test_uuid_order(void **state)
 {
 	pthread_t threads[THREADS];
