@@ -32,7 +32,8 @@ struct fixture {
 	enum step step;
 	struct tc_gate is_lost;     /* the first holder lost its lock */
 	struct tc_gate has_entered; /* the second holder is inside */
-	bool is_nested;
+	bool is_nested;             /* the first holder nests "inner" in "critical" */
+	const char *wanted;         /* key of the second */
 	int work_result, second_work_result;
 	long marks_at_entry; /* work transactions alive when the second holder entered */
 	struct tocsin_error work_error;
@@ -47,6 +48,7 @@ static int set_up(void **state)
 	fixture = (struct fixture){.outside = tc_outside_connect(tc_test_conninfo()),
 				   .first_outside = tc_outside_connect(tc_test_conninfo()),
 				   .second_outside = tc_outside_connect(tc_test_conninfo()),
+				   .wanted = "critical",
 				   .marks_at_entry = -1};
 	tc_gate_init(&fixture.is_lost);
 	tc_gate_init(&fixture.has_entered);
@@ -188,8 +190,8 @@ static int run_second(void *argument, unsigned index, struct tocsin_error *error
 	if (!tc_gate_wait(&fixture->is_lost, 1))
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM,
 					"the first holder did not lose its lock");
-	result = tocsin_lock_with(fixture->second.locks, fixture->is_nested ? "inner" : "critical",
-				  second_inside, fixture, error);
+	result = tocsin_lock_with(fixture->second.locks, fixture->wanted, second_inside, fixture,
+				  error);
 	tc_gate_signal(&fixture->has_entered);
 	return result;
 }
@@ -269,6 +271,7 @@ static void test_nested_is_fenced(void **state)
 	struct fixture *fixture = *state;
 
 	fixture->is_nested = true;
+	fixture->wanted = "inner";
 	check_lost(fixture, LOSS_TERMINATED, STEP_BEFORE_COMMIT);
 }
 
@@ -291,20 +294,22 @@ static int commit_inside(struct tocsin_held *held, void *userdata, struct tocsin
 	return fixture->work_result = tocsin_lock_work(held, commit_work, fixture, error);
 }
 
+static int commit_nest(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
+{
+	return tocsin_lock_nest(held, "inner", commit_inside, userdata, error);
+}
+
 static int run_committer(void *argument, unsigned index, struct tocsin_error *error)
 {
 	struct fixture *fixture = argument;
 
 	(void)index;
-	return tocsin_lock_with(fixture->first.locks, "critical", commit_inside, fixture, error);
+	return tocsin_lock_with(fixture->first.locks, "critical",
+				fixture->is_nested ? commit_nest : commit_inside, fixture, error);
 }
 
-/* Mechanism: the exclusive fence of the new holder against the shared one of the work. Here the lock
- * goes after the last check, while COMMIT is under way: the work does commit, and so the next holder
- * must not enter before it has. */
-static void test_terminated_in_commit(void **state)
+static void check_in_commit(struct fixture *fixture)
 {
-	struct fixture *fixture = *state;
 	struct tc_crew first, second;
 
 	tc_outside_run(
@@ -344,6 +349,24 @@ static void test_terminated_in_commit(void **state)
 	tc_crew_deinit(&first);
 }
 
+/* Mechanism: the exclusive fence of the new holder against the shared one of the work. Here the lock
+ * goes after the last check, while COMMIT is under way: the work does commit, and so the next holder
+ * must not enter before it has. */
+static void test_terminated_in_commit(void **state)
+{
+	check_in_commit(*state);
+}
+
+/* Work under an inner key stands behind the fences of all keys: the next holder of the outer one
+ * waits as well. */
+static void test_nested_terminated_in_commit(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->is_nested = true;
+	check_in_commit(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +378,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stalled_before_commit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nested_is_fenced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_terminated_in_commit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_nested_terminated_in_commit, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, tc_test_postgres_setup, tc_test_postgres_teardown);
