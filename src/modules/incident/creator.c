@@ -117,7 +117,7 @@ static int open_batch(struct tocsin_connection *connection, const char *const *k
 	if (r) {
 		/* Should it fail too, the pool closes the connection, and the server rolls back. */
 		tc_query(connection, &tc_sql_pg_rollback, NULL, NULL, NULL);
-		return r;
+		return tc_incident_blame_deletion(r, error);
 	}
 	*ret_rows = tc_take(pipeline.results[rows]);
 	return TOCSIN_OK;

@@ -135,3 +135,11 @@ void tc_incident_columns_deinit(struct tc_incident_columns *columns)
 	for (unsigned i = 0; i < TC_INCIDENT_COLUMNS; i++)
 		tc_buffer_deinit(&columns->buffers[i]);
 }
+
+int tc_incident_blame_deletion(int code, struct tocsin_error *error)
+{
+	if (code != TOCSIN_E_REFERENCE)
+		return code;
+	return tocsin_error_set(error, TOCSIN_E_RETRY,
+				"A system was deleted at this moment; try again");
+}

@@ -55,6 +55,11 @@ void tc_incident_columns_deinit(struct tc_incident_columns *columns);
 #define TC_INCIDENT_COLUMNS_SCOPED                                                                 \
 	__attribute__((cleanup(tc_incident_columns_deinit))) struct tc_incident_columns
 
+/* A foreign key that sql/open_batch.sql breaks is a system that was deleted while it ran, found or discovered
+ * by it a moment before: tried again, it discovers the system anew. Returns RETRY for it, other codes
+ * unchanged. */
+int tc_incident_blame_deletion(int code, struct tocsin_error *error);
+
 /* Columns of the answer of sql/open_batch.sql. */
 enum {
 	TC_INCIDENT_OPEN_ORDINAL, /* from 1: which draft; those whose key was not locked are left out */

@@ -154,7 +154,7 @@ static int run_open(struct tocsin_connection *connection, void *userdata,
 	rows = tc_pipeline_add(&pipeline, &tc_sql_incident_open_batch, open->columns->values);
 	r = tc_pipeline_run(&pipeline, error);
 	if (r)
-		return r;
+		return tc_incident_blame_deletion(r, error);
 	PQclear(open->rows); /* of an attempt that could not commit */
 	open->rows = tc_take(pipeline.results[rows]);
 	return TOCSIN_OK;
