@@ -91,6 +91,9 @@ static int open_base(struct tc_server *server, struct tocsin_error *error)
 		result = tc_executor_new(&app->work, "work",
 					 TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX),
 					 EXECUTOR_QUEUE_MAX, error);
+	/* As many threads as connections: whoever waits for a thread waits for a connection. */
+	if (result == TOCSIN_OK)
+		result = tc_executor_bound_wait(app->work, config->connection_timeout_ms, error);
 	if (result == TOCSIN_OK)
 		result = tc_hints_new(&app->hints, conninfo, error);
 	return result;

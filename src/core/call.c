@@ -184,6 +184,11 @@ void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const cha
 	tc_call_reply_problem(call, &problem);
 }
 
+void tc_call_expire(struct tc_job *job)
+{
+	tc_call_reply_problem_text(tc_call_from_job(job), 503, "The server is too busy; try again");
+}
+
 /* Codes that are not here are 500. Where the database spoke, or where a sentence may name hosts or
  * SQL, the caller sees ours. */
 static const struct {

@@ -25,3 +25,5 @@ struct tc_call {
 };
 
 void tc_call_free(struct tc_call *call);
+/* The `expire` of every call's job: answers 503. */
+void tc_call_expire(struct tc_job *job);

@@ -1,17 +1,22 @@
-/* core/executor.c: see executor.h. One queue, one mutex, one condition variable. A job is signalled
- * only where a thread sleeps: a busy executor costs no wake-ups. */
+/* core/executor.c: see executor.h. One queue, one mutex. A job is signalled only where a thread sleeps:
+ * a busy executor costs no wake-ups. The warden expires what waited for too long. It sleeps until the
+ * oldest job it saw would be due, whether or not that is run meanwhile: so it is woken by a submit
+ * only where it saw an empty queue, at most once in wait_max_ms. */
 #include "core/executor.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 struct tc_executor {
 	pthread_mutex_t mutex;
-	pthread_cond_t work;
+	pthread_cond_t work, oldest;
 	struct tc_list queue;
 	unsigned queued, queue_max, sleeping;
-	bool closing;
+	bool closing, is_warden_idle, has_warden;
+	unsigned wait_max_ms; /* 0: no bound */
+	pthread_t warden;
 	unsigned threads_count; /* started */
 	pthread_t threads[];
 };
@@ -43,6 +48,40 @@ static void *run_jobs(void *argument)
 	return NULL;
 }
 
+/* The next job that waited for too long; NULL when the executor closes. */
+static struct tc_job *next_overdue(struct tc_executor *executor)
+{
+	TC_LOCKED(&executor->mutex);
+
+	while (!executor->closing) {
+		struct tc_job *job = tc_list_entry(executor->queue.next, struct tc_job, node);
+
+		if (tc_list_is_empty(&executor->queue)) {
+			executor->is_warden_idle = true;
+			tc_cond_wait(&executor->oldest, &executor->mutex);
+			executor->is_warden_idle = false;
+		} else if (tc_clock_ms() >= job->queued_ms + executor->wait_max_ms) {
+			tc_list_remove(&job->node);
+			executor->queued--;
+			return job;
+		} else {
+			tc_cond_wait_until(&executor->oldest, &executor->mutex,
+					   job->queued_ms + executor->wait_max_ms);
+		}
+	}
+	return NULL;
+}
+
+static void *expire_jobs(void *argument)
+{
+	struct tc_executor *executor = argument;
+	struct tc_job *job;
+
+	while ((job = next_overdue(executor)))
+		job->expire(job);
+	return NULL;
+}
+
 int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigned threads,
 		    unsigned queue_max, struct tocsin_error *error)
 {
@@ -58,6 +97,7 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	tc_mutex_init(&executor->mutex);
 	tc_cond_init(&executor->work);
+	tc_cond_init(&executor->oldest);
 	tc_list_init(&executor->queue);
 	executor->queue_max = queue_max;
 	for (unsigned i = 0; i < threads && result == TOCSIN_OK; i++) {
@@ -77,6 +117,16 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
 	return TOCSIN_OK;
 }
 
+int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms, struct tocsin_error *error)
+{
+	int result;
+
+	executor->wait_max_ms = wait_max_ms;
+	result = tc_thread_start(&executor->warden, "warden", expire_jobs, executor, error);
+	executor->has_warden = result == TOCSIN_OK;
+	return result;
+}
+
 struct tc_executor *tc_executor_free(struct tc_executor *executor)
 {
 	if (!executor)
@@ -84,10 +134,14 @@ struct tc_executor *tc_executor_free(struct tc_executor *executor)
 	tc_mutex_lock(&executor->mutex);
 	executor->closing = true;
 	pthread_cond_broadcast(&executor->work);
+	pthread_cond_signal(&executor->oldest);
 	tc_mutex_unlock(&executor->mutex);
 	for (unsigned i = 0; i < executor->threads_count; i++)
 		pthread_join(executor->threads[i], NULL);
+	if (executor->has_warden)
+		pthread_join(executor->warden, NULL);
 	pthread_cond_destroy(&executor->work);
+	pthread_cond_destroy(&executor->oldest);
 	pthread_mutex_destroy(&executor->mutex);
 	free(executor);
 	return NULL;
@@ -101,8 +155,11 @@ int tc_executor_submit(struct tc_executor *executor, struct tc_job *job)
 		return TOCSIN_E_CLOSED;
 	if (executor->queued >= executor->queue_max)
 		return TOCSIN_E_FULL;
+	job->queued_ms = tc_clock_ms();
 	tc_list_push_back(&executor->queue, &job->node);
 	executor->queued++;
+	if (executor->is_warden_idle)
+		pthread_cond_signal(&executor->oldest);
 	if (executor->sleeping > 0)
 		pthread_cond_signal(&executor->work);
 	return TOCSIN_OK;

@@ -1,21 +1,28 @@
 /* core/executor.h: bulkheads: a bounded queue and a fixed number of threads. A full queue is refused
- * at once (TOCSIN_E_FULL), never waited for. */
+ * at once (TOCSIN_E_FULL), never waited for; and where a bound is set, no job waits in it for longer. */
 #pragma once
 
 #include "base/list.h"
+#include <stdint.h>
 #include <tocsin/error.h>
 
 struct tc_executor;
 
-/* Embedded in what it runs; owned by the submitter until `run` is called, on a thread of the executor. */
+/* Embedded in what it runs; owned by the submitter until `run` is called, on a thread of the executor;
+ * or `expire` instead, on another one, when it waited for too long: it must be quick. */
 struct tc_job {
 	struct tc_list node;
 	void (*run)(struct tc_job *job);
+	void (*expire)(struct tc_job *job); /* needed where a bound is set */
+	uint64_t queued_ms;                 /* the executor's */
 };
 
 /* `name` (at most 12 bytes) names the threads. */
 int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigned threads,
 		    unsigned queue_max, struct tocsin_error *error);
+/* From now on a job that waited for `wait_max_ms` (> 0) expires: threads that are stuck must not hold up
+ * what waits behind them without end. Once, before the first job. */
+int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms, struct tocsin_error *error);
 /* Runs what is queued, then joins the threads and frees. NULL allowed, returns NULL. */
 struct tc_executor *tc_executor_free(struct tc_executor *executor);
 /* TOCSIN_OK, FULL, or CLOSED. Does not block. */

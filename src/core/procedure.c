@@ -273,6 +273,7 @@ void tc_router_handle(struct tc_http_request *request, void *userdata)
 	}
 	call->request = request;
 	call->options = &router->options;
+	call->job.expire = tc_call_expire;
 	call->started_us = tc_clock_us();
 	call->is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 	call->index = TC_CALL_UNMATCHED;

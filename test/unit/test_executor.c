@@ -51,6 +51,14 @@ static void gate_await(struct gate *gate, unsigned entered)
 		tc_cond_wait(&gate->changed, &gate->mutex);
 }
 
+static void gate_await_open(struct gate *gate)
+{
+	TC_LOCKED(&gate->mutex);
+
+	while (!gate->open)
+		tc_cond_wait(&gate->changed, &gate->mutex);
+}
+
 static void run_task(struct tc_job *job)
 {
 	struct task *task = tc_container_of(job, struct task, job);
@@ -128,6 +136,49 @@ static void test_closed(void **state)
 	assert_int_equal(chain.result, TOCSIN_E_CLOSED);
 }
 
+struct patient {
+	struct task task;
+	struct tc_executor *executor;
+};
+
+static void expire_into_gate(struct tc_job *job)
+{
+	gate_open(tc_container_of(job, struct task, job)->gate);
+}
+
+/* Its thread was not quick enough to take it: once more. */
+static void expire_again(struct tc_job *job)
+{
+	struct patient *patient = tc_container_of(job, struct patient, task.job);
+
+	assert_int_equal(tc_executor_submit(patient->executor, job), TOCSIN_OK);
+}
+
+/* The only thread waits for the job behind it in the queue to expire. Seen to fail (it waits for ever)
+ * without the warden. */
+static void test_a_stuck_thread_does_not_hold_up_the_queue(void **state)
+{
+	struct tc_executor *executor = NULL;
+	struct gate gate;
+	atomic_uint done = 0;
+	struct patient stuck = {
+		.task = {.job = {.run = run_task, .expire = expire_again}, .gate = &gate, .done = &done}};
+	struct task late = {
+		.job = {.run = run_task, .expire = expire_into_gate}, .gate = &gate, .done = &done};
+
+	(void)state;
+	gate_init(&gate);
+	assert_int_equal(tc_executor_new(&executor, "test", 1, 2, NULL), TOCSIN_OK);
+	assert_int_equal(tc_executor_bound_wait(executor, 1, NULL), TOCSIN_OK);
+	stuck.executor = executor;
+	assert_int_equal(tc_executor_submit(executor, &stuck.task.job), TOCSIN_OK);
+	gate_await(&gate, 1);
+	assert_int_equal(tc_executor_submit(executor, &late.job), TOCSIN_OK);
+	gate_await_open(&gate);
+	tc_executor_free(executor);
+	assert_int_equal(done, 1);
+}
+
 static void test_many(void **state)
 {
 	enum { COUNT = 10000 };
@@ -162,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full_then_drain),
 		cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_a_stuck_thread_does_not_hold_up_the_queue),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_bad_options),
 	};
