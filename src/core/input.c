@@ -100,7 +100,8 @@ json_t *tc_input_parse(const char *content_type, const char *body, size_t length
 		return NULL;
 	}
 	/* NULs are let through here, so that validation can name the field that has one. */
-	value = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+	value = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
+			   &error);
 	if (!value && json_error_code(&error) == json_error_out_of_memory) {
 		set_problem(problem, 503, "Out of memory; try again");
 	} else if (!value) {
@@ -142,10 +143,16 @@ static bool is_array(const struct tc_field *field)
 	return field->type == TC_FIELD_STRINGS || field->type == TC_FIELD_UUIDS;
 }
 
-void tc_input_add_query(const struct tc_procedure *procedure, json_t *parameters, const char *name,
-			const char *value, struct tc_problem *problem)
+/* What is in the path of the row's own route cannot be missing there; nor may it anywhere else. */
+static bool is_required(const struct tc_field *field)
 {
-	const struct tc_field *field = tc_validate_find(procedure->fields, name, TC_IN_QUERY);
+	return field->place == TC_IN_PATH || field->flags & TC_REQUIRED;
+}
+
+void tc_input_add_query(const struct tc_procedure *procedure, unsigned places, json_t *parameters,
+			const char *name, const char *value, struct tc_problem *problem)
+{
+	const struct tc_field *field = tc_validate_find(procedure->fields, name, places);
 	json_t *present;
 	int result;
 
@@ -170,18 +177,18 @@ void tc_input_add_query(const struct tc_procedure *procedure, json_t *parameters
 		set_problem(problem, 503, "Out of memory; try again");
 }
 
-void tc_input_check_query(const struct tc_procedure *procedure, json_t *parameters,
+void tc_input_check_query(const struct tc_procedure *procedure, unsigned places, json_t *parameters,
 			  struct tc_problem *problem)
 {
 	for (const struct tc_field *field = procedure->fields; field && field->type; field++) {
 		json_t *value;
 
-		if (field->place != TC_IN_QUERY)
+		if (!(TC_PLACE(field->place) & places))
 			continue;
 		value = json_object_get(parameters, field->name);
 		if (value)
 			tc_validate_value(field, value, field->name, problem);
-		else if (field->flags & TC_REQUIRED)
+		else if (is_required(field))
 			tc_validate_add(problem, field->name, "is required");
 	}
 }
@@ -198,7 +205,7 @@ void tc_input_add_path(const struct tc_field *field, json_t *parameters, const c
 		tc_validate_value(field, converted, field->name, problem);
 }
 
-void tc_input_check_body(const struct tc_procedure *procedure, json_t *body,
+void tc_input_check_body(const struct tc_procedure *procedure, unsigned places, json_t *body,
 			 struct tc_problem *problem)
 {
 	const char *name;
@@ -206,8 +213,7 @@ void tc_input_check_body(const struct tc_procedure *procedure, json_t *body,
 
 	json_object_foreach(body, name, value)
 	{
-		const struct tc_field *field =
-			tc_validate_find(procedure->fields, name, TC_IN_BODY);
+		const struct tc_field *field = tc_validate_find(procedure->fields, name, places);
 		char pointer[TC_VALIDATE_POINTER_SIZE];
 
 		tc_validate_pointer(name, pointer);
@@ -219,7 +225,7 @@ void tc_input_check_body(const struct tc_procedure *procedure, json_t *body,
 	for (const struct tc_field *field = procedure->fields; field && field->type; field++) {
 		char pointer[TC_VALIDATE_POINTER_SIZE];
 
-		if (field->place != TC_IN_BODY || !(field->flags & TC_REQUIRED) ||
+		if (!(TC_PLACE(field->place) & places) || !is_required(field) ||
 		    json_object_get(body, field->name))
 			continue;
 		tc_validate_pointer(field->name, pointer);

@@ -1,7 +1,9 @@
 /* core/input.h: from bytes and text to validated JSON, by a row's field table. Private to core/.
  *
  * Every function here collects what it finds in `problem`, whose status is 0 while nothing is wrong,
- * and goes on, so that a caller sees all mistakes at once. No I/O, no shared state. */
+ * and goes on, so that a caller sees all mistakes at once. No I/O, no shared state.
+ *
+ * `places` (TC_PLACE of validate.h): the fields that may come this way; it is not the same for every route. */
 #pragma once
 
 #include "core/procedure.h"
@@ -25,14 +27,14 @@ void tc_input_end(struct tc_problem *problem);
 json_t *tc_input_parse(const char *content_type, const char *body, size_t length,
 		       struct tc_problem *problem);
 
-/* Checks a body against the row's body fields; UUIDs in it become lower case. */
-void tc_input_check_body(const struct tc_procedure *procedure, json_t *body,
+/* Checks a body against the row's fields; UUIDs in it become lower case. */
+void tc_input_check_body(const struct tc_procedure *procedure, unsigned places, json_t *body,
 			 struct tc_problem *problem);
 
 /* Adds one query parameter to `parameters`; then, once, checks them all. */
-void tc_input_add_query(const struct tc_procedure *procedure, json_t *parameters, const char *name,
-			const char *value, struct tc_problem *problem);
-void tc_input_check_query(const struct tc_procedure *procedure, json_t *parameters,
+void tc_input_add_query(const struct tc_procedure *procedure, unsigned places, json_t *parameters,
+			const char *name, const char *value, struct tc_problem *problem);
+void tc_input_check_query(const struct tc_procedure *procedure, unsigned places, json_t *parameters,
 			  struct tc_problem *problem);
 
 /* Checks one decoded path segment and adds it. */

@@ -119,7 +119,7 @@ static void add_segment(const struct tc_segment *segment, const struct tc_field 
 }
 
 struct query {
-	const struct tc_procedure *procedure;
+	const struct tc_route *route;
 	json_t *parameters;
 	struct tc_problem *problem;
 };
@@ -128,17 +128,18 @@ static bool add_query(const char *name, const char *value, void *userdata)
 {
 	struct query *query = userdata;
 
-	tc_input_add_query(query->procedure, query->parameters, name, value, query->problem);
+	tc_input_add_query(query->route->procedure, query->route->query_places, query->parameters,
+			   name, value, query->problem);
 	return query->problem->errors_count < TC_PROBLEM_ERRORS_MAX;
 }
 
 static void read_parameters(struct tc_call *call, const struct tc_route_match *match,
 			    json_t *parameters, struct tc_problem *problem)
 {
-	struct query query = {call->procedure, parameters, problem};
+	struct query query = {match->route, parameters, problem};
 
 	tc_http_request_query(call->request, add_query, &query);
-	tc_input_check_query(call->procedure, parameters, problem);
+	tc_input_check_query(call->procedure, match->route->query_places, parameters, problem);
 	for (unsigned i = 0; i < match->route->segments_count; i++) {
 		const struct tc_field *field = match->route->segments[i].field;
 
@@ -160,7 +161,8 @@ static bool read_input(struct tc_call *call, const struct tc_route_match *match,
 	call->input = tc_input_parse(tc_http_request_header(call->request, "Content-Type"), body,
 				     length, problem);
 	if (call->input && parameters) {
-		tc_input_check_body(call->procedure, call->input, problem);
+		tc_input_check_body(call->procedure, match->route->body_places, call->input,
+				    problem);
 		read_parameters(call, match, parameters, problem);
 		/* Parameters win over members of a foreign body that happen to have their names. */
 		if (json_object_update(call->input, parameters) != 0)

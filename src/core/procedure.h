@@ -6,6 +6,8 @@
  * call over: inline rows run on the HTTP thread, work rows on the work executor, and a row may itself
  * pass the call on (batches). Whoever has the call answers it exactly once.
  *
+ * Path, query and body fields of a row share one namespace: to the handler they are one object.
+ *
  * Ownership: a call is owned by whoever runs it and gone once one of tc_call_reply* was called. */
 #pragma once
 
@@ -103,6 +105,9 @@ struct tc_procedure {
 	const char *name;    /* camelCase, the reference's name */
 	enum tc_method method;
 	const char *path;    /* "/api/v1/incidents/{id}" */
+	/* The row also answers at POST /rest/GROUP/NAME, with all its input (path, query and body fields) as one
+	 * JSON object in the body; a GET row also there as GET, with all of it in the query. NULL: it does not. */
+	const char *group;
 	uint32_t rule;
 	enum tc_run_on run_on;
 	unsigned flags;

@@ -37,7 +37,7 @@ static int compile_segment(const struct tc_procedure *procedure, struct tc_segme
 	    segment->text[segment->length - 1] != '}')
 		return TOCSIN_OK;
 	snprintf(name, sizeof(name), "%.*s", (int)segment->length - 2, segment->text + 1);
-	segment->field = tc_validate_find(procedure->fields, name, TC_IN_PATH);
+	segment->field = tc_validate_find(procedure->fields, name, TC_PLACE(TC_IN_PATH));
 	if (segment->field)
 		return TOCSIN_OK;
 	return tocsin_error_set(error, TOCSIN_E_INVALID,
@@ -45,14 +45,41 @@ static int compile_segment(const struct tc_procedure *procedure, struct tc_segme
 				name);
 }
 
+/* What the router needs to be true of a row's fields. */
+static int check_fields(const struct tc_procedure *procedure, unsigned path_parameters,
+			struct tocsin_error *error)
+{
+	unsigned in_path = 0;
+
+	for (const struct tc_field *field = procedure->fields; field && field->type; field++) {
+		in_path += field->place == TC_IN_PATH;
+		if (field->type == TC_FIELD_ENUM && !field->choices)
+			return tocsin_error_set(error, TOCSIN_E_INVALID,
+						"procedure %s: field %s has no choices",
+						procedure->name, field->name);
+		if (tc_validate_find(procedure->fields, field->name, TC_PLACE_ANY) != field)
+			return tocsin_error_set(error, TOCSIN_E_INVALID,
+						"procedure %s: two fields are called %s",
+						procedure->name, field->name);
+	}
+	if (path_parameters != in_path)
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"procedure %s: a path field is not in the path",
+					procedure->name);
+	return TOCSIN_OK;
+}
+
 static int compile(struct tc_route *route, const struct tc_procedure *procedure, unsigned index,
 		   struct tocsin_error *error)
 {
-	unsigned parameters = 0, fields = 0;
+	unsigned parameters = 0;
 	int result = TOCSIN_OK;
 
 	route->procedure = procedure;
+	route->method = procedure->method;
 	route->index = index;
+	route->body_places = TC_PLACE(TC_IN_BODY);
+	route->query_places = TC_PLACE(TC_IN_QUERY);
 	route->segments_count = split(procedure->path, route->segments);
 	if (route->segments_count == 0 || !procedure->run)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
@@ -61,18 +88,26 @@ static int compile(struct tc_route *route, const struct tc_procedure *procedure,
 		result = compile_segment(procedure, &route->segments[i], error);
 		parameters += route->segments[i].field != NULL;
 	}
-	for (const struct tc_field *field = procedure->fields; field && field->type; field++) {
-		fields += field->place == TC_IN_PATH;
-		if (field->type == TC_FIELD_ENUM && !field->choices)
-			result = tocsin_error_set(error, TOCSIN_E_INVALID,
-						  "procedure %s: field %s has no choices",
-						  procedure->name, field->name);
-	}
-	if (result == TOCSIN_OK && parameters != fields)
-		result = tocsin_error_set(error, TOCSIN_E_INVALID,
-					  "procedure %s: a path field is not in the path",
-					  procedure->name);
-	return result;
+	return result ? result : check_fields(procedure, parameters, error);
+}
+
+/* As GET all input is in the query, as POST in the body. */
+static void compile_alias(struct tc_route *route, const struct tc_procedure *procedure,
+			  enum tc_method method, unsigned index)
+{
+	static const char root[] = "rest";
+
+	*route = (struct tc_route){
+		.procedure = procedure,
+		.method = method,
+		.index = index,
+		.body_places = method == TC_GET ? TC_PLACE(TC_IN_BODY) : TC_PLACE_ANY,
+		.query_places = method == TC_GET ? TC_PLACE_ANY & ~TC_PLACE(TC_IN_BODY) : 0,
+		.segments_count = 3,
+		.segments = {{.text = root, .length = strlen(root)},
+			     {.text = procedure->group, .length = strlen(procedure->group)},
+			     {.text = procedure->name, .length = strlen(procedure->name)}},
+	};
 }
 
 static int compare_segments(const struct tc_segment *a, const struct tc_segment *b)
@@ -96,8 +131,7 @@ static int compare_routes(const void *left, const void *right)
 	for (unsigned i = 0; order == 0 && i < a->segments_count; i++)
 		order = compare_segments(&a->segments[i], &b->segments[i]);
 	if (order == 0)
-		order = (a->procedure->method > b->procedure->method) -
-			(a->procedure->method < b->procedure->method);
+		order = (a->method > b->method) - (a->method < b->method);
 	return order;
 }
 
@@ -115,16 +149,19 @@ static int check_duplicates(const struct tc_router *router, struct tocsin_error 
 
 static int name_procedures(const struct tc_router *router, struct tocsin_error *error)
 {
-	const char **names = calloc(router->routes_count + 1, sizeof(*names));
+	const char **names = calloc(router->procedures_count + 1, sizeof(*names));
 
 	if (!names)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	for (unsigned i = 0; i < router->routes_count; i++)
 		names[router->routes[i].index] = router->routes[i].procedure->name;
-	tc_metrics_set_procedures(names, router->routes_count);
+	tc_metrics_set_procedures(names, router->procedures_count);
 	free(names);
 	return TOCSIN_OK;
 }
+
+/* Own route, alias as POST, and of a GET row also as GET. */
+#define ROUTES_PER_ROW 3
 
 static unsigned count_rows(const struct tc_router_options *options)
 {
@@ -136,30 +173,42 @@ static unsigned count_rows(const struct tc_router_options *options)
 	return count;
 }
 
+static int add_row(struct tc_router *router, const struct tc_procedure *row,
+		   struct tocsin_error *error)
+{
+	unsigned index = router->procedures_count++;
+	int result = compile(&router->routes[router->routes_count++], row, index, error);
+
+	if (result || !row->group)
+		return result;
+	compile_alias(&router->routes[router->routes_count++], row, TC_POST, index);
+	if (row->method == TC_GET)
+		compile_alias(&router->routes[router->routes_count++], row, TC_GET, index);
+	return TOCSIN_OK;
+}
+
 int tc_router_new(struct tc_router **ret_router, const struct tc_router_options *options,
 		  struct tocsin_error *error)
 {
-	unsigned count = count_rows(options), index = 0;
+	unsigned rows = count_rows(options);
 	struct tc_router *router;
 	int result = TOCSIN_OK;
 
 	if (!options->authenticate || !options->work)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"the router needs authentication and a work executor");
-	router = calloc(1, sizeof(*router) + count * sizeof(router->routes[0]));
+	router = calloc(1, sizeof(*router) + rows * ROUTES_PER_ROW * sizeof(router->routes[0]));
 	if (!router)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	router->options = *options;
 	router->options.tables = NULL;
-	router->routes_count = count;
 	for (size_t i = 0; i < options->tables_count; i++)
 		for (const struct tc_procedure *row = options->tables[i]; row->name && !result;
-		     row++) {
-			result = compile(&router->routes[index], row, index, error);
-			index++;
-		}
+		     row++)
+			result = add_row(router, row, error);
 	if (result == TOCSIN_OK) {
-		qsort(router->routes, count, sizeof(router->routes[0]), compare_routes);
+		qsort(router->routes, router->routes_count, sizeof(router->routes[0]),
+		      compare_routes);
 		result = check_duplicates(router, error);
 	}
 	if (result == TOCSIN_OK)
@@ -216,8 +265,8 @@ void tc_route_find(const struct tc_router *router, const char *method, const cha
 
 		if (route->segments_count != count || !fits(route, ret_match->segments))
 			continue;
-		ret_match->methods |= 1u << route->procedure->method;
-		if (wanted == (int)route->procedure->method)
+		ret_match->methods |= 1u << route->method;
+		if (wanted == (int)route->method)
 			ret_match->route = route;
 	}
 }

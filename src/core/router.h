@@ -1,7 +1,9 @@
 /* core/router.h: paths to rows. Private to core/.
  *
  * Routes are compiled once and sorted so that a literal segment comes before a parameter in its place:
- * the first route that fits a path is the most special one. Read-only afterwards, hence lock-free. */
+ * the first route that fits a path is the most special one. Read-only afterwards, hence lock-free.
+ *
+ * A row with a group has further routes, its aliases: procedure.h. */
 #pragma once
 
 #include "core/procedure.h"
@@ -16,14 +18,17 @@ struct tc_segment {
 
 struct tc_route {
 	const struct tc_procedure *procedure;
-	unsigned index; /* for metrics */
+	enum tc_method method;
+	unsigned index; /* of the row, for metrics */
+	unsigned body_places,
+		query_places; /* TC_PLACE: which fields come in the body, which in the query */
 	unsigned segments_count;
 	struct tc_segment segments[TC_ROUTE_SEGMENTS_MAX];
 };
 
 struct tc_router {
 	struct tc_router_options options; /* its tables are not kept */
-	unsigned routes_count;
+	unsigned procedures_count, routes_count;
 	struct tc_route routes[];
 };
 

@@ -8,10 +8,10 @@
 #include <string.h>
 
 const struct tc_field *tc_validate_find(const struct tc_field *fields, const char *name,
-					enum tc_field_place place)
+					unsigned places)
 {
 	for (const struct tc_field *field = fields; field && field->type; field++)
-		if (field->place == place && strcmp(field->name, name) == 0)
+		if (TC_PLACE(field->place) & places && strcmp(field->name, name) == 0)
 			return field;
 	return NULL;
 }
@@ -48,7 +48,8 @@ void tc_validate_add(struct tc_problem *problem, const char *pointer, const char
 /* PostgreSQL's text has no NUL, and a C string would end there. */
 static bool has_nul(const json_t *value)
 {
-	return json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value);
+	return json_is_string(value) &&
+	       strlen(json_string_value(value)) != json_string_length(value);
 }
 
 static void add_nul(const char *pointer, struct tc_problem *problem)

@@ -5,9 +5,13 @@
 
 #define TC_VALIDATE_POINTER_SIZE 128 /* what a problem's pointer holds */
 
-/* The field of that name and place; NULL if there is none. `fields` may be NULL. */
+/* A set of places. */
+#define TC_PLACE(place) (1u << (place))
+#define TC_PLACE_ANY    (TC_PLACE(TC_IN_BODY) | TC_PLACE(TC_IN_QUERY) | TC_PLACE(TC_IN_PATH))
+
+/* The field of that name, in one of `places`; NULL if there is none. `fields` may be NULL. */
 const struct tc_field *tc_validate_find(const struct tc_field *fields, const char *name,
-					enum tc_field_place place);
+					unsigned places);
 
 /* The JSON pointer (RFC 6901) of a member of the body; a long name is cut. */
 void tc_validate_pointer(const char *name, char ret_pointer[static TC_VALIDATE_POINTER_SIZE]);

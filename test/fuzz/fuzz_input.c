@@ -2,6 +2,7 @@
  * passes again; what does not must come with a problem that says so. */
 #include "base/memory.h"
 #include "core/input.h"
+#include "core/validate.h"
 #include "fuzz_fields.h"
 #include "fuzz_problem.h"
 #include <stdint.h>
@@ -16,7 +17,7 @@ static json_t *check(const char *body, size_t length, struct tc_problem *problem
 	tc_input_begin(problem);
 	input = tc_input_parse("application/json", body, length, problem);
 	if (input)
-		tc_input_check_body(&fuzz_procedure, input, problem);
+		tc_input_check_body(&fuzz_procedure, TC_PLACE(TC_IN_BODY), input, problem);
 	tc_input_end(problem);
 	return input;
 }

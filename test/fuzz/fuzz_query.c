@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "core/input.h"
+#include "core/validate.h"
 #include "fuzz_fields.h"
 #include "fuzz_problem.h"
 #include "http/url.h"
@@ -42,10 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (value)
 			*value++ = '\0';
 		if (decode(pair) && (!value || decode(value)))
-			tc_input_add_query(&fuzz_procedure, parameters, pair, value ? value : "",
-					   &problem);
+			tc_input_add_query(&fuzz_procedure, TC_PLACE(TC_IN_QUERY), parameters, pair,
+					   value ? value : "", &problem);
 	}
-	tc_input_check_query(&fuzz_procedure, parameters, &problem);
+	tc_input_check_query(&fuzz_procedure, TC_PLACE(TC_IN_QUERY), parameters, &problem);
 	tc_input_end(&problem);
 	if ((problem.errors_count > 0) != (problem.status == 400))
 		abort();

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "core/input.h"
+#include "core/validate.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,8 @@ static const struct tc_field fields[] = {
 	{0},
 };
 
+#define IN_QUERY TC_PLACE(TC_IN_QUERY)
+
 static const struct tc_procedure strict = {.name = "toy", .fields = fields, .run = run};
 static const struct tc_procedure foreign = {
 	.name = "toy", .fields = fields, .run = run, .flags = TC_UNKNOWN_FIELDS_ALLOWED};
@@ -48,7 +51,7 @@ static json_t *check(const struct tc_procedure *procedure, const char *body, siz
 	tc_input_begin(problem);
 	input = tc_input_parse("application/json", body, length, problem);
 	if (input)
-		tc_input_check_body(procedure, input, problem);
+		tc_input_check_body(procedure, TC_PLACE(TC_IN_BODY), input, problem);
 	tc_input_end(problem);
 	return input;
 }
@@ -315,11 +318,11 @@ static void test_query(void **state)
 		struct tc_problem problem;
 
 		tc_input_begin(&problem);
-		tc_input_add_query(&strict, parameters, "mode", "m", &problem);
+		tc_input_add_query(&strict, IN_QUERY, parameters, "mode", "m", &problem);
 		for (size_t j = 0; j < 3 && rows[i].names[j]; j++)
-			tc_input_add_query(&strict, parameters, rows[i].names[j], rows[i].values[j],
-					   &problem);
-		tc_input_check_query(&strict, parameters, &problem);
+			tc_input_add_query(&strict, IN_QUERY, parameters, rows[i].names[j],
+					   rows[i].values[j], &problem);
+		tc_input_check_query(&strict, IN_QUERY, parameters, &problem);
 		if (problem.errors_count != (rows[i].pointer != NULL))
 			fail_msg("row %zu: %u errors", i, problem.errors_count);
 		if (rows[i].pointer) {
@@ -337,9 +340,9 @@ static void test_parameter_types(void **state)
 
 	(void)state;
 	tc_input_begin(&problem);
-	tc_input_add_query(&strict, parameters, "limit", "7", &problem);
-	tc_input_add_query(&strict, parameters, "all", "false", &problem);
-	tc_input_check_query(&strict, parameters, &problem);
+	tc_input_add_query(&strict, IN_QUERY, parameters, "limit", "7", &problem);
+	tc_input_add_query(&strict, IN_QUERY, parameters, "all", "false", &problem);
+	tc_input_check_query(&strict, IN_QUERY, parameters, &problem);
 	assert_int_equal(problem.errors_count, 1);
 	assert_string_equal(problem.errors[0].pointer, "mode");
 	tc_input_add_path(&fields[16], parameters, UUID, &problem);

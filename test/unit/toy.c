@@ -80,7 +80,12 @@ static const struct tc_field thing_fields[] = {
 	{0},
 };
 static const struct tc_field system_fields[] = {
-	{.name = "system", .type = TC_FIELD_STRING, .place = TC_IN_PATH, .min = 1, .max = 10},
+	{.name = "system",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_PATH,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = 10},
 	{.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1, .max = 500},
 	{.name = "open", .type = TC_FIELD_BOOLEAN, .place = TC_IN_QUERY},
 	{0},
@@ -104,6 +109,7 @@ static const struct tc_field error_fields[] = {
 static const struct tc_procedure things[] = {
 	{.name = "listThings", .method = TC_GET, .path = "/things", .run = run_echo},
 	{.name = "createThing",
+	 .group = "toy",
 	 .method = TC_POST,
 	 .path = "/things",
 	 .rule = TC_RULE_INCIDENT_MANAGE,
@@ -122,6 +128,7 @@ static const struct tc_procedure things[] = {
 	 .rule = TC_RULE_INCIDENT_READ,
 	 .run = run_echo},
 	{.name = "deleteThing",
+	 .group = "toy",
 	 .method = TC_DELETE,
 	 .path = "/things/{id}",
 	 .fields = thing_fields,
@@ -129,6 +136,7 @@ static const struct tc_procedure things[] = {
 	 .run = run_empty},
 	{.name = "specialThing", .method = TC_GET, .path = "/things/special", .run = run_whoami},
 	{.name = "resolveThing",
+	 .group = "toy",
 	 .method = TC_POST,
 	 .path = "/things/{id}/resolve",
 	 .fields = resolve_fields,
@@ -138,6 +146,7 @@ static const struct tc_procedure things[] = {
 };
 static const struct tc_procedure others[] = {
 	{.name = "getSystem",
+	 .group = "toy",
 	 .method = TC_GET,
 	 .path = "/systems/{system}/things",
 	 .fields = system_fields,
