@@ -4,7 +4,17 @@
  * stalled or has its lock backend terminated at a chosen step; the next one, on node `second`, wants
  * the same key. "Inside" is what the database says: a work transaction is alive. Each marks itself
  * with a shared advisory lock (MARK) that lives exactly as long as the transaction, so whoever enters
- * counts the marks of others, and what is committed, row by row, says who was there. */
+ * counts the marks of others, and what is committed, row by row, says who was there.
+ *
+ * Seen to fail, with one mechanism taken out at a time:
+ *   check_fence.sql always true, or left out of the commit   all of them but "before work" (the work
+ *                                       was committed; before work, identify.sql on the dead lock
+ *                                       connection already says no)
+ *   enter_fence.sql or share_fence.sql without its lock      both "in commit" tests: the next holder
+ *                                       never stood before the fence
+ *   only the innermost key fenced                            "nested in commit"
+ *   no idle timeout for fenced work                          "stalled in work": the next holder waits
+ *   no idle_tx_timeout_ms on the lock pool                   the three stalled ones: nothing is lost */
 #include "support/crew.h"
 #include "support/node.h"
 #include "support/outside.h"
@@ -116,6 +126,10 @@ static int first_work(struct tocsin_connection *connection, void *userdata,
 
 	if (result == TOCSIN_OK && fixture->step == STEP_IN_WORK)
 		result = lose_lock(fixture, error);
+	/* Stalled means stalled: it stays until the next holder is inside. */
+	if (result == TOCSIN_OK && fixture->step == STEP_IN_WORK && fixture->loss == LOSS_STALLED &&
+	    !tc_gate_wait(&fixture->has_entered, 1))
+		result = tocsin_error_set(error, TOCSIN_E_SYSTEM, "the next holder did not enter");
 	if (result == TOCSIN_OK)
 		result = exec_on(connection, "insert into entries values ('first')", error);
 	if (result == TOCSIN_OK && fixture->step == STEP_BEFORE_COMMIT)

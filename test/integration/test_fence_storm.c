@@ -37,9 +37,14 @@ static int set_up(void **state)
 	fixture = (struct fixture){.outside = tc_outside_connect(tc_test_conninfo())};
 	tc_node_init(&fixture.first, tc_test_conninfo(), "first", NULL);
 	tc_node_init(&fixture.second, tc_test_conninfo(), "second", NULL);
+	/* COMMIT takes its time too: that is the moment between the last check and the end. */
 	tc_outside_run(fixture.outside,
 		       "drop table if exists account; create table account (balance int);"
-		       "insert into account values (0)");
+		       "insert into account values (0);"
+		       "create or replace function dawdle() returns trigger language plpgsql as "
+		       "$$ begin perform pg_sleep(0.01); return null; end $$;"
+		       "create constraint trigger slow_commit after update on account "
+		       "deferrable initially deferred for each row execute function dawdle()");
 	*state = &fixture;
 	return 0;
 }
@@ -79,7 +84,7 @@ static int write_balance(struct tocsin_connection *connection, void *userdata,
 	bool is_done;
 
 	snprintf(statement, sizeof(statement),
-		 "update account set balance = %ld; select pg_sleep(0.004)",
+		 "update account set balance = %ld; select pg_sleep(0.003)",
 		 *(const long *)userdata + 1);
 	result = PQexec(pg, statement);
 	is_done = PQresultStatus(result) == PGRES_TUPLES_OK;
@@ -132,9 +137,15 @@ static int add_for_ever(void *argument, unsigned index, struct tocsin_error *err
 	return TOCSIN_OK;
 }
 
-/* Ends whichever lock backend holds the key just now; then lets some commits pass. */
-static void lose_one(struct fixture *fixture, unsigned *commits_seen)
+/* Ends whichever lock backend holds the key: every other time while a COMMIT is under way, else at
+ * once. Then lets some commits pass. */
+static void lose_one(struct fixture *fixture, bool in_commit, unsigned *commits_seen)
 {
+	if (in_commit)
+		assert_true(tc_outside_wait(
+			fixture->outside,
+			"select exists (select from pg_stat_activity where wait_event = 'PgSleep' "
+			"and query ilike 'commit%%')"));
 	assert_true(tc_outside_wait(
 		fixture->outside,
 		"select count(pg_terminate_backend(pid)) from pg_locks where " TC_SQL_IS_KEY
@@ -148,7 +159,9 @@ static void lose_one(struct fixture *fixture, unsigned *commits_seen)
 	}
 }
 
-/* Mechanism: check and fence together. Work backends are left alone, so a commit that was reported
+/* Seen to fail: without the lock in lock/sql/enter_fence.sql 30 of 157 updates were lost, without the
+ * one in share_fence.sql 24 of 151.
+ * Mechanism: check and fence together. Work backends are left alone, so a commit that was reported
  * was made, and one that was not was not: the balance is the count of reported commits. */
 static void test_no_update_is_lost(void **state)
 {
@@ -159,7 +172,7 @@ static void test_no_update_is_lost(void **state)
 	tc_crew_init(&crew);
 	tc_crew_start(&crew, 2 * MEMBERS, add_for_ever, fixture);
 	for (unsigned i = 0; i < LOSSES; i++)
-		lose_one(fixture, &commits_seen);
+		lose_one(fixture, i % 2, &commits_seen);
 	atomic_store(&fixture->is_over, true);
 	tc_crew_finish(&crew, TOCSIN_OK);
 	print_message("%u commits, %u lost locks, %u ended while waiting\n", fixture->commits,
@@ -180,7 +193,8 @@ static int add_and_die(struct tocsin_connection *connection, void *userdata,
 	return result;
 }
 
-/* Mechanism: lock and work are one transaction, so there is nothing to fence. */
+/* Mechanism: lock and work are one transaction, so there is nothing to fence. Seen to fail: with a
+ * failed commit reported as success. */
 static void test_in_transaction_is_all_or_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -254,7 +268,8 @@ static void finish_helper(struct helper *helper)
 	assert_int_equal(status, 0);
 }
 
-/* Mechanism: inner keys wait in PostgreSQL, whose detector sees both processes. */
+/* Mechanism: inner keys wait in PostgreSQL, whose detector sees both processes. Seen to fail: without
+ * the row for 40P01 in pg/result.c, "database" instead of "deadlock". */
 static void test_opposite_orders_in_two_processes(void **state)
 {
 	struct helper helpers[2];

@@ -1,5 +1,9 @@
 /* test_lock_contract.c: what tocsin/lock.h promises, checked of both services by the same code: the
- * one on PostgreSQL and the one in memory. (Nested keys: test_lock_contract_nested.c.) */
+ * one on PostgreSQL and the one in memory. (Nested keys: test_lock_contract_nested.c.)
+ *
+ * Seen to fail: without any lock, one at a time (2 inside) and most others; with the queue last in first
+ * out, order; with one queue for all keys, independent; with the queue not left after an error, error
+ * frees the next; with no deadline in the queue, bound; without the length check, keys. */
 #include "support/postgres.h"
 #include "support/service.h"
 #include <string.h>

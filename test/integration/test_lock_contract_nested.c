@@ -1,5 +1,9 @@
 /* test_lock_contract_nested.c: nested keys, of both services by the same code: the inner key is held
- * too, the same key twice is refused, opposite orders end in one retryable error. */
+ * too, the same key twice is refused, opposite orders end in one retryable error.
+ *
+ * Seen to fail: with nest running the function without the key, held; with the same key let through,
+ * held; with inner keys kept until the outermost ends, one after the other, and the bound; without the
+ * memory service's search for circles, or without 40P01 in pg/result.c, opposite orders. */
 #include "support/postgres.h"
 #include "support/service.h"
 #include <string.h>

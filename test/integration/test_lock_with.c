@@ -1,5 +1,9 @@
 /* test_lock_with.c: many operations at once on few connections: none fails, whatever they nest, and a
- * hot key costs one connection. */
+ * hot key costs one connection.
+ *
+ * Seen to fail: with lock and work from one pool and no ranks, 1 of 500 succeeds and the others time
+ * out; with inner keys on connections of their own, 0 of 50; without the queue in front of the pool, both
+ * hot-key tests; without wait_timeout.sql, the bound elsewhere. */
 #include "support/crew.h"
 #include "support/node.h"
 #include "support/outside.h"

@@ -1,5 +1,10 @@
 /* test_pool.c: what a pool promises while the database is well: bounds, order, settings, dirty
- * connections, shutting down. (What it does when connections die: test_pool_death.c.) */
+ * connections, shutting down. (What it does when connections die: test_pool_death.c.)
+ *
+ * Seen to fail: without the bound in take_or_wait, bounds (a fourth connection); with waiters pushed to
+ * the front, order (39 before 0); with release keeping everything, dirty; without set_timeouts.sql,
+ * settings; with close signalling nobody, close (it takes until the waiters' deadlines); with free not
+ * waiting for what is in use, free (abort in a destroyed mutex). */
 #include "support/crew.h"
 #include "support/node.h"
 #include "support/outside.h"
@@ -333,7 +338,8 @@ static void test_close_while_waiting(void **state)
 	before_ms = tc_test_clock_ms();
 	tocsin_pool_close(fixture->pool);
 	tc_crew_finish(&crew, TOCSIN_E_CLOSED);
-	assert_true(tc_test_clock_ms() - before_ms < TC_PATIENCE_MS / 2); /* not at their deadlines */
+	assert_true(tc_test_clock_ms() - before_ms <
+		    TC_PATIENCE_MS / 2); /* not at their deadlines */
 	exec_on(connection, "select 1"); /* what is held stays good */
 	tocsin_pool_release(connection);
 	assert_code(tocsin_pool_acquire(fixture->pool, &refused, &error), TOCSIN_E_CLOSED);
