@@ -101,11 +101,16 @@ static int connect_pg(PGconn **ret_pg, const struct tc_connection_settings *sett
 		       : fail_connecting(NULL, "", error);
 }
 
-/* A library does not write on standard error: notices are dropped. */
-static void ignore_notice(void *userdata, const PGresult *result)
+/* A library does not write on standard error: notices are dropped. But libpq takes for a notice what a
+ * server says to an idle connection before it closes it, and then sees nothing wrong with the
+ * connection; between these words and the hang-up may lie the whole exit of the server's process. */
+static void hear_notice(void *userdata, const PGresult *result)
 {
-	(void)userdata;
-	(void)result;
+	struct tocsin_connection *connection = userdata;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+		connection->is_broken = true;
 }
 
 static int apply_settings(struct tocsin_connection *connection,
@@ -139,7 +144,7 @@ int tc_connection_open(struct tocsin_connection **ret_connection,
 	code = connect_pg(&connection->pg, settings, deadline_ms, error);
 	if (code != TOCSIN_OK)
 		return code;
-	PQsetNoticeReceiver(connection->pg, ignore_notice, NULL);
+	PQsetNoticeReceiver(connection->pg, hear_notice, connection);
 	if (PQsetnonblocking(connection->pg, 1) != 0)
 		return fail_connecting(connection->pg, "cannot be made non-blocking", error);
 	code = apply_settings(connection, settings, error);
@@ -172,7 +177,7 @@ bool tc_connection_is_alive(struct tocsin_connection *connection)
 	if (!PQconsumeInput(connection->pg) || PQstatus(connection->pg) != CONNECTION_OK)
 		return false;
 	PQisBusy(connection->pg); /* parses what came */
-	return PQstatus(connection->pg) == CONNECTION_OK;
+	return PQstatus(connection->pg) == CONNECTION_OK && !connection->is_broken;
 }
 
 static int break_connection(struct tocsin_connection *connection, const char *why,

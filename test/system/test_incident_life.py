@@ -33,7 +33,7 @@ def update(api, found, message, **fields):
 
 
 def events_of(database, found):
-    return [tuple(row) for row in database.rows("select kind, action from events where subject = %s::uuid"
+    return [tuple(row) for row in database.rows("select kind, action from events where subject = %s"
                                                 " order by transaction, sequence", (found["id"],))]
 
 
