@@ -120,7 +120,7 @@ static void also(PGconn *pg, const char *sql)
 	PQclear(result);
 }
 
-/* How many sessions of ours wait for a lock. */
+/* Whether a session waits for a lock of this kind. */
 static bool is_waiting(void *kind)
 {
 	TC_FREE char *sql = NULL;
@@ -129,6 +129,18 @@ static bool is_waiting(void *kind)
 		     "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
 		     "wait_event = '%s'",
 		     (const char *)kind) < 0)
+		return false;
+	return tc_test_sql_number(sql) > 0;
+}
+
+/* Whether a session waits for this one. */
+static bool is_blocking(void *pg)
+{
+	TC_FREE char *sql = NULL;
+
+	if (asprintf(&sql,
+		     "select count(*) from pg_stat_activity where %d = any (pg_blocking_pids(pid))",
+		     PQbackendPID(pg)) < 0)
 		return false;
 	return tc_test_sql_number(sql) > 0;
 }
@@ -272,12 +284,13 @@ static void test_starts_again_rather_than_wait_in_a_circle(void **state)
 	free(tc_test_sql("insert into systems (id, name) values ('db', 'db');"
 			 "insert into incidents (id, title, severity) values ('" INCIDENT(
 				 1) "', 'x', 'minor')"));
-	changer = outside("begin; select from incidents for no key update");
+	changer = outside(
+		"set deadlock_timeout = '10ms'; begin; select from incidents for no key update");
 	adder = outside(
 		"begin; insert into incident_systems values ('" INCIDENT(1) "', 'db', true, 1)");
 	start_deletion(&crew, "transactionid"); /* for the system's row */
 	also(adder, "commit");
-	/* Either the deletion has let go already, or it is about to: this waits for it at most. */
+	assert_true(tc_wait_until(is_blocking, changer));
 	also(changer, "select from systems where id = 'db' for key share; commit");
 	tc_crew_finish(&crew, TOCSIN_OK);
 	assert_number("select count(*) from incident_systems", 0);
