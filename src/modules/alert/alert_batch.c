@@ -137,11 +137,14 @@ static int look(struct batch *batch, PGresult **ret_rows, struct tocsin_error *e
 
 	tc_pipeline_begin(&pipeline, batch->connection);
 	tc_pipeline_add(&pipeline, &tc_sql_pg_begin, NULL);
-	if (batch->wait_key)
-		tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key,
-				(const char *[]){batch->wait_key, wait_timeout});
-	else
+	if (batch->wait_key) {
+		tc_pipeline_add(&pipeline, &tc_sql_incident_set_lock_timeout,
+				(const char *const[]){wait_timeout});
+		tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key, &batch->wait_key);
+		pipeline.timeout_ms += batch->policy->wait_timeout_ms;
+	} else {
 		tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, keys.values);
+	}
 	tc_pipeline_add(&pipeline, &tc_sql_alert_lock_incidents, alerts.values);
 	last = tc_pipeline_add(&pipeline, &tc_sql_alert_look, alerts.values);
 	result = tc_pipeline_run(&pipeline, error);
