@@ -24,7 +24,8 @@ PGconn *tc_outside_connect(const char *conninfo)
 	return outside;
 }
 
-static bool run(PGconn *outside, long *ret_number, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static bool run(PGconn *outside, long *ret_number,
+						      const char *format, va_list arguments)
 {
 	char statement[STATEMENT_MAX];
 	PGresult *result;
