@@ -7,9 +7,9 @@
  * counts the marks of others, and what is committed, row by row, says who was there.
  *
  * Seen to fail, with one mechanism taken out at a time:
- *   check_fence.sql always true, or left out of the commit   all of them but "before work" (the work
- *                                       was committed; before work, identify.sql on the dead lock
- *                                       connection already says no)
+ *   check_fence.sql always true, or left out of the commit   "in work", "before commit" and "nested"
+ *                                       (the work was committed); "before work" still holds, because
+ *                                       identify.sql on the dead lock connection says no first
  *   enter_fence.sql or share_fence.sql without its lock      both "in commit" tests: the next holder
  *                                       never stood before the fence
  *   only the innermost key fenced                            "nested in commit"

@@ -1,6 +1,6 @@
 /* test_install.c: a stranger's program builds against the installed library, through pkg-config, and
- * runs on a real database. Shown to fail by leaving tocsin.h out of install_headers (meson.build), or
- * `requires: libpq` out of the pkg-config file (<libpq-fe.h> is not found then). */
+ * runs on a real database. Seen to fail, of an installed copy: with tocsin.h removed, and with the
+ * pkg-config file's "Requires: libpq" removed (libpq-fe.h is not found). */
 #include "support/postgres.h"
 #include <setjmp.h>
 #include <spawn.h>

@@ -1,10 +1,10 @@
 /* test_pool_death.c: what a pool does when connections die or age: idle connections terminated in
  * both pools, idle timeout, a server that does not answer, the database away and back.
  *
- * Seen to fail: with the watcher deaf, "is noticed" (0 of 5 reports); with acquire not looking at the
- * socket and no retry, "next calls" and "at the same time"; with neither retry nor distrust of the other
- * idle connections, "at the same time" (and, with the retry alone, now and then on a busy machine:
- * three dying connections in a row); without the idle timeout, "idle timeout"; with connecting
+ * Seen to fail: with the watcher deaf, "is noticed" (0 of 5 reports); with the watcher deaf, acquire
+ * not looking at the socket and no retry, "next calls" too; with acquire not looking and no retry, "at the
+ * same time" (and so it was now and then, on a busy machine, before one dead connection cast doubt on all
+ * idle ones: three dying ones in a row used up the retries); without the idle timeout, "idle timeout"; with connecting
  * unbounded, or a failed attempt keeping its place in the pool, "never answers". */
 #include "support/crew.h"
 #include "support/node.h"
