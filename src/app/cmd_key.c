@@ -1,9 +1,5 @@
-/* app/cmd_key.c: tocsin key create, list, revoke: straight to the database, so that they also work
- * where no server runs and no key is known. */
-#include "app/command.h"
-#include "app/config.h"
-#include "app/database.h"
-#include "app/pools.h"
+/* app/cmd_key.c: tocsin key create, list, revoke: straight to the database. */
+#include "app/direct.h"
 #include "modules/auth/auth.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,52 +8,15 @@ TC_DEFINE_CLEANUP(json_t *, json_decref);
 
 /* What one of the commands is to do, and its options. */
 struct request {
-	const struct tc_command *command;
 	const char *name, *role, *id;
 	bool json;
-	int (*run)(const struct request *request, struct tocsin_pool *pool,
-		   struct tocsin_error *error);
 };
-
-static int with_pool(const struct request *request, const struct tc_config *config,
-		     struct tocsin_error *error)
-{
-	struct tc_database database;
-	struct tocsin_pool *pool = NULL;
-	int result = tc_database_init(&database, config, TC_DATABASE_COMMAND, error);
-
-	if (result != TOCSIN_OK)
-		return result;
-	result = tc_database_migrate(&database, NULL, error);
-	if (result == TOCSIN_OK)
-		result = tc_pools_new(&pool, config, database.conninfo, TOCSIN_POOL_WORK, 1, error);
-	if (result == TOCSIN_OK)
-		result = request->run(request, pool, error);
-	tocsin_pool_free(pool);
-	tc_database_deinit(&database);
-	return result;
-}
-
-static int run(const struct request *request)
-{
-	struct tc_config config;
-	struct tocsin_error error;
-	int result, status = tc_command_configure(request->command, &config);
-
-	if (status != TC_EXIT_OK)
-		return status;
-	result = with_pool(request, &config, &error);
-	tc_config_deinit(&config);
-	if (result != TOCSIN_OK)
-		return tc_command_failed(request->command, &error);
-	return tc_command_finish();
-}
 
 /* --- create --- */
 
-static int create(const struct request *request, struct tocsin_pool *pool,
-		  struct tocsin_error *error)
+static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
+	const struct request *request = context;
 	struct tc_auth_key_request wanted = {
 		.name = request->name, .role = request->role, .actor = ""};
 	char key[TC_AUTH_KEY_SIZE];
@@ -84,7 +43,7 @@ int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv)
 						{"json", no_argument, NULL, 'j'},
 						TC_HELP_OPTION,
 						{0}};
-	struct request request = {.command = command, .role = "manager", .run = create};
+	struct request request = {.role = "manager"};
 	int option, status = TC_EXIT_OK;
 	const char *const *role = tc_auth_roles();
 
@@ -105,7 +64,7 @@ int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv)
 	if (!*role)
 		return tc_command_misused(command, "there is no role \"%s\"", request.role);
 	request.name = argv[optind];
-	return run(&request);
+	return tc_direct_run(command, create, &request);
 }
 
 /* --- list --- */
@@ -131,8 +90,9 @@ static void print_keys(const json_t *keys)
 }
 
 /* Every page, one after the other. */
-static int list(const struct request *request, struct tocsin_pool *pool, struct tocsin_error *error)
+static int list(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
+	const struct request *request = context;
 	TC_CLEANUP(json_decref) json_t *all = json_array();
 	char cursor[64] = "";
 
@@ -162,7 +122,7 @@ int tc_cmd_key_list(const struct tc_command *command, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
-	struct request request = {.command = command, .run = list};
+	struct request request = {0};
 	int option, status = TC_EXIT_OK;
 
 	while ((option = tc_command_option(command, argc, argv, options, &status)) !=
@@ -174,21 +134,22 @@ int tc_cmd_key_list(const struct tc_command *command, int argc, char **argv)
 	if (optind < argc)
 		return tc_command_misused(command, "there is one argument too many: %s",
 					  argv[optind]);
-	return run(&request);
+	return tc_direct_run(command, list, &request);
 }
 
 /* --- revoke --- */
 
-static int revoke(const struct request *request, struct tocsin_pool *pool,
-		  struct tocsin_error *error)
+static int revoke(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
-	return tc_auth_revoke_key(pool, request->id, error);
+	const struct request *request = context;
+
+	return tc_auth_revoke_key(pool, request->id, NULL, error);
 }
 
 int tc_cmd_key_revoke(const struct tc_command *command, int argc, char **argv)
 {
 	static const struct option options[] = {TC_HELP_OPTION, {0}};
-	struct request request = {.command = command, .run = revoke};
+	struct request request = {0};
 	int status = TC_EXIT_OK;
 
 	if (tc_command_option(command, argc, argv, options, &status) != TC_OPTION_END)
@@ -196,5 +157,5 @@ int tc_cmd_key_revoke(const struct tc_command *command, int argc, char **argv)
 	if (optind + 1 != argc)
 		return tc_command_misused(command, "one ID is needed; tocsin key list shows them");
 	request.id = argv[optind];
-	return run(&request);
+	return tc_direct_run(command, revoke, &request);
 }

@@ -6,6 +6,9 @@
 	"  --url=URL            the server (default: TOCSIN_URL, else http://127.0.0.1:3000)\n"    \
 	"  --json               print JSON\n"
 #define KEY_HELP "TOCSIN_KEY holds the API key; without one you are anonymous.\n"
+#define PASSWORD_HELP                                                                              \
+	"  --password-stdin  take the password from the first line of standard input; without\n"   \
+	"                    it you are asked for it, and it is not shown\n"
 
 const struct tc_command tc_commands[] = {
 	{.name = "serve",
@@ -34,6 +37,27 @@ const struct tc_command tc_commands[] = {
 	 .arguments = "ID",
 	 .run = tc_cmd_key_revoke,
 	 .summary = "Revokes an API key for good, on every node."},
+	{.name = "user create",
+	 .arguments = "[--role=ROLE] [--password-stdin] [--json] NAME",
+	 .run = tc_cmd_user_create,
+	 .summary = "Makes a user who can log in, and prints the user's id.",
+	 .help = "  --role=ROLE       admin, manager (the default) or viewer\n" PASSWORD_HELP
+		 "  --json            print everything known about the user\n"},
+	{.name = "user list",
+	 .arguments = "[--json]",
+	 .run = tc_cmd_user_list,
+	 .summary = "Lists the users.",
+	 .help = "  --json  print JSON\n"},
+	{.name = "user delete",
+	 .arguments = "NAME",
+	 .run = tc_cmd_user_delete,
+	 .summary = "Deletes a user, and ends the user's sessions on every node."},
+	{.name = "user passwd",
+	 .arguments = "[--password-stdin] NAME",
+	 .run = tc_cmd_user_passwd,
+	 .summary = "Gives a user another password, and ends the user's sessions on every node.",
+	 .help = PASSWORD_HELP
+	 "Log-ins that were refused because too many failed are allowed again.\n"},
 	{.name = "incident list",
 	 .arguments = "[--system=ID] [--status=STATUS] [--all] [--limit=N] [--url=URL] [--json]",
 	 .run = tc_cmd_incident_list,

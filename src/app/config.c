@@ -13,7 +13,8 @@
 #include <string.h>
 #include <tocsin/pool.h>
 
-#define DAY_MS 86400000
+#define DAY_MS     86400000
+#define YEAR_HOURS 8760
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_CHOICE, KIND_LOG };
 
@@ -115,6 +116,32 @@ static const struct setting settings[] = {
 	 .check = is_key,
 	 .allowed = TC_AUTH_KEY_FORM,
 	 .help = "use this admin key instead of making one at the first start"},
+	{.name = "TOCSIN_ANONYMOUS_READ",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(anonymous_read),
+	 .fallback = "true",
+	 .choices = {"false", "true"},
+	 .help = "whether everybody may read what is public, without a key or a session"},
+	{.name = "TOCSIN_SESSION_HOURS",
+	 .kind = KIND_NUMBER,
+	 .offset = AT(session_hours),
+	 .fallback = "24",
+	 .max = YEAR_HOURS,
+	 .help = "a user has to log in again after this long"},
+	{.name = "TOCSIN_COOKIE_SECURE",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(cookie_secure),
+	 .fallback = "false",
+	 .choices = {"false", "true"},
+	 .help = "have browsers send the session's cookie by TLS only, even where the log-in "
+		 "did not come with X-Forwarded-Proto: https"},
+	{.name = "TOCSIN_TRUST_PROXY",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(trust_proxy),
+	 .fallback = "false",
+	 .choices = {"false", "true"},
+	 .help = "take a client's address from the end of X-Forwarded-For; only behind a proxy "
+		 "that writes it"},
 	{.name = "TOCSIN_LOG",
 	 .kind = KIND_LOG,
 	 .offset = AT(log_level),

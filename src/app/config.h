@@ -12,6 +12,10 @@ struct tc_config {
 	char *data_directory;        /* TOCSIN_DATA_DIR */
 	char *database_url;          /* DATABASE_URL; NULL: embedded cluster */
 	char *admin_key;             /* TOCSIN_ADMIN_KEY; secret; NULL: make one */
+	bool anonymous_read;         /* TOCSIN_ANONYMOUS_READ: true or false */
+	unsigned session_hours;      /* TOCSIN_SESSION_HOURS */
+	bool cookie_secure;          /* TOCSIN_COOKIE_SECURE: true or false */
+	bool trust_proxy;            /* TOCSIN_TRUST_PROXY: true or false */
 	enum tc_log_level log_level; /* TOCSIN_LOG: "info", "debug,json", ... */
 	bool log_json;
 	unsigned pool_max, lock_pool_max;

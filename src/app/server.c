@@ -24,12 +24,9 @@
 #define DRAIN_TIMEOUT_MS     20000u
 
 static const struct tc_procedure *const tables[] = {
-	tc_incident_procedures,
-	tc_alert_procedures,
-	tc_auth_procedures,
-	tc_catalog_group_procedures,
-	tc_catalog_system_procedures,
-	tc_status_procedures,
+	tc_incident_procedures,       tc_alert_procedures,     tc_auth_procedures,
+	tc_auth_session_procedures,   tc_auth_user_procedures, tc_catalog_group_procedures,
+	tc_catalog_system_procedures, tc_status_procedures,
 };
 
 struct tc_server *tc_server_from(struct tc_app *app)
@@ -102,8 +99,15 @@ static int open_base(struct tc_server *server, struct tocsin_error *error)
 static int open_auth(struct tc_server *server, struct tocsin_error *error)
 {
 	struct tc_app *app = &server->app;
+	const struct tc_config *config = server->config;
+	const struct tc_auth_options options = {.work_pool = app->work_pool,
+						.hints = app->hints,
+						.anonymous_read = config->anonymous_read,
+						.cookie_secure = config->cookie_secure,
+						.trust_proxy = config->trust_proxy,
+						.session_hours = config->session_hours};
 	char key[TC_AUTH_KEY_SIZE] = "";
-	int result = tc_auth_new(&app->auth, app->work_pool, app->hints, error);
+	int result = tc_auth_new(&app->auth, &options, error);
 
 	if (result == TOCSIN_OK)
 		result = blame(
@@ -197,6 +201,8 @@ void tc_server_close(struct tc_server *server)
 	struct tc_app *app = &server->app;
 
 	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
+	if (app->auth)
+		tc_auth_stop(app->auth); /* it hands over to the work executor */
 	app->work = tc_executor_free(app->work);
 	app->alerts = tc_alert_intake_free(app->alerts);
 	app->creator = tc_incident_creator_free(app->creator);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/credentials.h"
 #include "core/metrics.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,31 @@ void tc_call_set_retry_after(struct tc_call *call, unsigned seconds)
 	call->retry_after_s = seconds;
 }
 
+void tc_call_set_state(struct tc_call *call, void *state, void (*free_state)(void *state))
+{
+	assert(!call->state);
+	call->state = state;
+	call->free_state = free_state;
+}
+
+void *tc_call_state(const struct tc_call *call)
+{
+	return call->state;
+}
+
+void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
+		    void (*run)(struct tc_job *job))
+{
+	int result;
+
+	call->job.run = run;
+	result = tc_executor_submit(executor, &call->job);
+	if (result)
+		tc_call_reply_problem_text(call, 503, "%s; try again",
+					   result == TOCSIN_E_FULL ? "The server is too busy"
+								   : "The server is stopping");
+}
+
 struct tc_job *tc_call_job(struct tc_call *call)
 {
 	return &call->job;
@@ -91,6 +117,8 @@ void tc_call_free(struct tc_call *call)
 	json_decref(call->input);
 	tc_credentials_deinit(&call->kept);
 	free(call->set_cookie);
+	if (call->state)
+		call->free_state(call->state);
 	free(call->problem);
 	free(call);
 }

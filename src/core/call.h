@@ -22,6 +22,8 @@ struct tc_call {
 	struct tc_caller caller;
 	char *set_cookie; /* owned */
 	unsigned retry_after_s;
+	void *state; /* the handler's; owned */
+	void (*free_state)(void *state);
 };
 
 void tc_call_free(struct tc_call *call);

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char busy_text[] = "The server is too busy; try again";
-static const char stopping_text[] = "The server is stopping; try again";
 static const char memory_text[] = "Out of memory; try again";
 
 /* --- running --- */
@@ -27,21 +25,10 @@ static void run_job(struct tc_job *job)
 	call->procedure->run(call);
 }
 
-static void submit(struct tc_call *call, void (*run)(struct tc_job *job))
-{
-	int result;
-
-	call->job.run = run;
-	result = tc_executor_submit(call->options->work, &call->job);
-	if (result)
-		tc_call_reply_problem_text(call, 503, "%s",
-					   result == TOCSIN_E_FULL ? busy_text : stopping_text);
-}
-
 static void start(struct tc_call *call)
 {
 	if (call->procedure->run_on == TC_RUN_WORK)
-		submit(call, run_job);
+		tc_call_submit(call, call->options->work, run_job);
 	else
 		call->procedure->run(call);
 }
@@ -208,7 +195,7 @@ static void defer(struct tc_call *call, const struct tc_route_match *match,
 	if (!is_kept || (problem.status && !call->problem))
 		tc_call_reply_problem_text(call, 503, "%s", memory_text);
 	else
-		submit(call, authenticate_job);
+		tc_call_submit(call, call->options->work, authenticate_job);
 }
 
 static enum tc_auth_answer identify(struct tc_call *call, const struct tc_credentials *credentials,

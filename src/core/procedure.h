@@ -139,6 +139,14 @@ void tc_call_set_cookie(struct tc_call *call, char *cookie);
 /* For 429 and 503; 1 unless set. */
 void tc_call_set_retry_after(struct tc_call *call, unsigned seconds);
 
+/* What a handler needs when it goes on elsewhere: owned by the call from now on, freed with it by
+ * `free_state`. Once a call. */
+void tc_call_set_state(struct tc_call *call, void *state, void (*free_state)(void *state));
+void *tc_call_state(const struct tc_call *call); /* NULL unless set */
+/* Goes on in `run`, on a thread of the executor; answers 503 if that is full or closed. */
+void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
+		    void (*run)(struct tc_job *job));
+
 /* A job embedded in the call, for handing it to an executor oneself, and a list node for queues. */
 struct tc_job *tc_call_job(struct tc_call *call);
 struct tc_call *tc_call_from_job(struct tc_job *job);

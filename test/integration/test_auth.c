@@ -21,6 +21,9 @@
 
 #define NODES 8
 
+#define READ   (TC_RULE_INCIDENT_READ | TC_RULE_SYSTEM_READ)
+#define MANAGE (TC_RULE_INCIDENT_MANAGE | TC_RULE_SYSTEM_MANAGE | TC_RULE_SOURCE_MANAGE)
+
 static struct {
 	struct tocsin_pool *pool;
 	struct tc_hints *hints;
@@ -66,7 +69,12 @@ static int set_up(void **state)
 		       &error) ||
 	    tocsin_pool_new(&node.pool, &options, &error) ||
 	    tc_hints_new(&node.hints, tc_test_conninfo(), &error) ||
-	    tc_auth_new(&node.auth, node.pool, node.hints, &error) ||
+	    tc_auth_new(&node.auth,
+			&(struct tc_auth_options){.work_pool = node.pool,
+						  .hints = node.hints,
+						  .anonymous_read = true,
+						  .session_hours = 1},
+			&error) ||
 	    tc_hints_subscribe(node.hints, "auth", on_hint, NULL, &error)) {
 		print_error("%s\n", error.message);
 		return -1;
@@ -113,7 +121,8 @@ static enum tc_auth_answer check(const char *header, bool may_block, struct tc_c
 {
 	struct tocsin_error error;
 
-	return tc_auth_check(node.auth, header, may_block, ret_caller, &error);
+	return tc_auth_check(node.auth, &(struct tc_credentials){.authorization = header},
+			     may_block, ret_caller, &error);
 }
 
 /* --- tests --- */
@@ -124,9 +133,9 @@ static void test_roles(void **state)
 		const char *role;
 		uint32_t rules;
 	} cases[] = {
-		{"admin", TC_RULE_INCIDENT_READ | TC_RULE_INCIDENT_MANAGE | TC_RULE_KEY_MANAGE},
-		{"manager", TC_RULE_INCIDENT_READ | TC_RULE_INCIDENT_MANAGE},
-		{"viewer", TC_RULE_INCIDENT_READ},
+		{"admin", READ | MANAGE | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE},
+		{"manager", READ | MANAGE},
+		{"viewer", READ},
 	};
 	char header[TC_AUTH_KEY_SIZE + 7], id[37], actor[64];
 	struct tc_caller caller;
@@ -145,7 +154,7 @@ static void test_roles(void **state)
 	}
 	assert_int_equal(check(NULL, false, &caller), TC_AUTH_OK);
 	assert_true(caller.is_anonymous);
-	assert_int_equal(caller.rules, TC_RULE_INCIDENT_READ);
+	assert_int_equal(caller.rules, READ);
 	assert_string_equal(caller.id, "");
 	assert_int_equal(
 		tc_test_sql_number("select count(*) from api_keys where last_used_at is not null"),
@@ -182,15 +191,16 @@ static void test_revoke_is_heard(void **state)
 	make_key("admin", header, id);
 	assert_int_equal(check(header, true, &caller), TC_AUTH_OK);
 	assert_int_equal(check(header, false, &caller), TC_AUTH_OK);
-	assert_ok(tc_auth_revoke_key(node.pool, id, &error));
+	assert_ok(tc_auth_revoke_key(node.pool, id, NULL, &error));
 	assert_true(tc_gate_wait(&node.dropped, ++node.drops));
 	assert_int_equal(check(header, false, &caller), TC_AUTH_AGAIN);
 	assert_int_equal(check(header, true, &caller), TC_AUTH_REFUSED);
-	assert_ok(tc_auth_revoke_key(node.pool, id, &error)); /* harmless */
+	assert_ok(tc_auth_revoke_key(node.pool, id, NULL, &error)); /* harmless */
 	assert_true(tc_gate_wait(&node.dropped, ++node.drops));
-	assert_code(tc_auth_revoke_key(node.pool, "0190a0b0-0000-7000-8000-0123456789ab", &error),
-		    TOCSIN_E_NOT_FOUND);
-	assert_code(tc_auth_revoke_key(node.pool, "x", &error), TOCSIN_E_INVALID);
+	assert_code(
+		tc_auth_revoke_key(node.pool, "0190a0b0-0000-7000-8000-0123456789ab", NULL, &error),
+		TOCSIN_E_NOT_FOUND);
+	assert_code(tc_auth_revoke_key(node.pool, "x", NULL, &error), TOCSIN_E_INVALID);
 }
 
 /* Revoked while nobody listened: no hint is ever sent for it. */
@@ -221,9 +231,13 @@ static void test_no_hints(void **state)
 
 	(void)state;
 	make_key("admin", header, id);
-	assert_ok(tc_auth_new(&deaf, node.pool, NULL, &error));
-	assert_int_equal(tc_auth_check(deaf, header, true, &caller, &error), TC_AUTH_OK);
-	assert_int_equal(tc_auth_check(deaf, header, false, &caller, &error), TC_AUTH_AGAIN);
+	assert_ok(tc_auth_new(&deaf, &(struct tc_auth_options){.work_pool = node.pool}, &error));
+	assert_int_equal(tc_auth_check(deaf, &(struct tc_credentials){.authorization = header},
+				       true, &caller, &error),
+			 TC_AUTH_OK);
+	assert_int_equal(tc_auth_check(deaf, &(struct tc_credentials){.authorization = header},
+				       false, &caller, &error),
+			 TC_AUTH_AGAIN);
 	tc_auth_free(deaf);
 }
 
@@ -284,7 +298,7 @@ static void test_given_admin_key(void **state)
 	assert_int_equal(check(header, true, &caller), TC_AUTH_OK);
 	assert_true(caller.rules & TC_RULE_KEY_MANAGE);
 	assert_code(tc_auth_ensure_admin(node.pool, other, made, &error), TOCSIN_E_INVALID);
-	assert_ok(tc_auth_revoke_key(node.pool, caller.id + strlen("key:"), &error));
+	assert_ok(tc_auth_revoke_key(node.pool, caller.id + strlen("key:"), NULL, &error));
 	assert_true(tc_gate_wait(&node.dropped, ++node.drops));
 	assert_code(tc_auth_ensure_admin(node.pool, given, made, &error), TOCSIN_E_INVALID);
 	assert_contains(error.message, "revoked");

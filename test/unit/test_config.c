@@ -30,6 +30,10 @@ static const char *const names[] = {
 	"TOCSIN_UNKNOWN_SYSTEMS",
 	"TOCSIN_ALERT_SYSTEM_LABELS",
 	"TOCSIN_ALERT_AUTO_RESOLVE",
+	"TOCSIN_ANONYMOUS_READ",
+	"TOCSIN_SESSION_HOURS",
+	"TOCSIN_COOKIE_SECURE",
+	"TOCSIN_TRUST_PROXY",
 };
 
 static int set_up(void **state)
@@ -59,6 +63,10 @@ static void test_defaults(void **state)
 	assert_int_equal(config.lock_timeout_ms, 30000);
 	assert_false(config.reject_unknown_systems);
 	assert_true(config.alert_auto_resolve);
+	assert_true(config.anonymous_read);
+	assert_int_equal(config.session_hours, 24);
+	assert_false(config.cookie_secure);
+	assert_false(config.trust_proxy);
 	assert_string_equal(config.alert_system_labels, "system,service,job,instance");
 	assert_true(config.data_directory[0] == '/');
 	tc_config_deinit(&config);
@@ -133,6 +141,11 @@ static void test_bad_values(void **state)
 		{"TOCSIN_LOG", "loud", "error, warning, info or debug"},
 		{"TOCSIN_LOG", "", "error, warning, info or debug"},
 		{"TOCSIN_UNKNOWN_SYSTEMS", "maybe", "discover or reject"},
+		{"TOCSIN_ANONYMOUS_READ", "no", "false or true"},
+		{"TOCSIN_SESSION_HOURS", "0", "1 to 8760"},
+		{"TOCSIN_SESSION_HOURS", "8761", "1 to 8760"},
+		{"TOCSIN_COOKIE_SECURE", "1", "false or true"},
+		{"TOCSIN_TRUST_PROXY", "", "false or true"},
 		{"TOCSIN_ALERT_AUTO_RESOLVE", "yes", "false or true"},
 		{"TOCSIN_ALERT_SYSTEM_LABELS", "a,,b", "names of labels"},
 	};

@@ -1,67 +1,46 @@
-/* Who calls: the keys a node knows, then the database. The model is in auth.h.
+/* Who calls: the keys and sessions a node knows, then the database. The model is in auth.h.
  *
  * Memory is trusted only while hints are connected: else a revoke elsewhere might not be heard. After
- * a reconnect everything is forgotten. */
+ * a reconnect everything is forgotten.
+ *
+ * Locking: the cache has its own; `lock` guards the hasher, which goes before the server does. */
 #include "modules/auth/auth.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "core/app.h"
 #include "core/hints.h"
 #include "modules/auth/auth_cache.h"
+#include "modules/auth/auth_role.h"
+#include "modules/auth/auth_session.h"
 #include "pg/query.h"
 #include "sql_app.h"
-#include <assert.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* One thread, so that log-ins take one core at most; and not more waiting than are done in a few seconds. */
+#define HASHER_THREADS   1
+#define HASHER_QUEUE_MAX 64
+
 struct tc_auth {
-	struct tocsin_pool *pool; /* borrowed */
-	struct tc_hints *hints;   /* borrowed; NULL: none, nothing is remembered */
+	struct tc_auth_options options;
 	struct tc_auth_cache cache;
+	pthread_mutex_t lock;
+	struct tc_executor *hasher; /* under the lock; NULL once stopped */
 };
-
-/* What everybody may, with or without a key. */
-#define DEFAULT_RULES (TC_RULE_INCIDENT_READ | TC_RULE_SYSTEM_READ)
-#define MANAGER_RULES                                                                              \
-	(DEFAULT_RULES | TC_RULE_INCIDENT_MANAGE | TC_RULE_SYSTEM_MANAGE | TC_RULE_SOURCE_MANAGE)
-
-static const struct {
-	const char *name;
-	uint32_t rules;
-} roles[] = {
-	{"admin", MANAGER_RULES | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE},
-	{"manager", MANAGER_RULES},
-	{"viewer", DEFAULT_RULES},
-};
-
-const char *const *tc_auth_roles(void)
-{
-	static const char *const names[] = {"admin", "manager", "viewer", NULL};
-
-	static_assert(TC_ARRAY_LENGTH(names) == TC_ARRAY_LENGTH(roles) + 1,
-		      "every role has its name");
-	return names;
-}
-
-/* A role this binary does not know has no rules: a newer node may have made it. */
-static uint32_t find_rules(const char *role)
-{
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(roles); i++)
-		if (strcmp(roles[i].name, role) == 0)
-			return roles[i].rules;
-	return TC_RULE_NONE;
-}
 
 static void forget(const char *id, void *userdata)
 {
-	struct tc_auth *auth = userdata;
+	tc_auth_forget(userdata, id);
+}
 
+void tc_auth_forget(struct tc_auth *auth, const char *id)
+{
 	tc_auth_cache_drop(&auth->cache, id);
 }
 
-int tc_auth_new(struct tc_auth **ret_auth, struct tocsin_pool *work_pool, struct tc_hints *hints,
+int tc_auth_new(struct tc_auth **ret_auth, const struct tc_auth_options *options,
 		struct tocsin_error *error)
 {
 	TC_CLEANUP(tc_auth_free) struct tc_auth *auth = NULL;
@@ -72,11 +51,15 @@ int tc_auth_new(struct tc_auth **ret_auth, struct tocsin_pool *work_pool, struct
 	auth = calloc(1, sizeof(*auth));
 	if (!auth)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the keys' cache");
-	auth->pool = work_pool;
-	auth->hints = hints;
+	auth->options = *options;
 	tc_auth_cache_init(&auth->cache);
-	if (hints) {
-		result = tc_hints_subscribe(hints, "auth", forget, auth, error);
+	tc_mutex_init(&auth->lock);
+	result =
+		tc_executor_new(&auth->hasher, "password", HASHER_THREADS, HASHER_QUEUE_MAX, error);
+	if (result)
+		return result;
+	if (options->hints) {
+		result = tc_hints_subscribe(options->hints, "auth", forget, auth, error);
 		if (result)
 			return result;
 	}
@@ -84,90 +67,172 @@ int tc_auth_new(struct tc_auth **ret_auth, struct tocsin_pool *work_pool, struct
 	return TOCSIN_OK;
 }
 
+void tc_auth_stop(struct tc_auth *auth)
+{
+	struct tc_executor *hasher;
+
+	tc_mutex_lock(&auth->lock);
+	hasher = tc_take(auth->hasher);
+	tc_mutex_unlock(&auth->lock);
+	tc_executor_free(hasher);
+}
+
 struct tc_auth *tc_auth_free(struct tc_auth *auth)
 {
 	if (auth) {
+		tc_auth_stop(auth);
 		tc_auth_cache_deinit(&auth->cache);
+		pthread_mutex_destroy(&auth->lock);
 		free(auth);
 	}
 	return NULL;
 }
 
-/* The longest name, 100 characters, may have more bytes than fit: it is cut between characters. */
-static void copy_name(char *ret_text, size_t size, const char *name)
+const struct tc_auth_options *tc_auth_get_options(const struct tc_auth *auth)
 {
-	size_t length = strlen(name);
-
-	if (length >= size) {
-		length = size - 1;
-		while (length > 0 && ((unsigned char)name[length] & 0xc0) == 0x80)
-			length--;
-	}
-	memcpy(ret_text, name, length);
-	ret_text[length] = '\0';
+	return &auth->options;
 }
 
-/* Asks the database. REFUSED if there is no such key, it was revoked, or the secret is another. */
+void tc_auth_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job))
+{
+	tc_mutex_lock(&auth->lock);
+	if (auth->hasher) {
+		/* An executor that is full or closed makes this answer the call, which is quick. */
+		tc_call_submit(call, auth->hasher, run);
+		tc_mutex_unlock(&auth->lock);
+		return;
+	}
+	tc_mutex_unlock(&auth->lock);
+	tc_call_reply_problem_text(call, 503, "The server is stopping; try again");
+}
+
+/* --- asking the database --- */
+
+/* REFUSED if there is no such key, it was revoked, or the secret is another. */
 static enum tc_auth_answer query_key(struct tocsin_connection *connection,
 				     const struct tc_auth_key *key, struct tc_caller *ret_caller,
-				     struct tocsin_error *error)
+				     uint64_t *ret_left_ms, struct tocsin_error *error)
 {
 	const char *values[] = {key->id};
 	unsigned char hash[TC_AUTH_HASH_SIZE];
-	TC_RESULT *result = NULL;
+	TC_RESULT *rows = NULL;
 
-	if (tc_query(connection, &tc_sql_auth_find_key, values, &result, error))
+	if (tc_query(connection, &tc_sql_auth_find_key, values, &rows, error))
 		return TC_AUTH_FAILED;
-	if (PQntuples(result) == 0 || !tc_auth_key_hash_parse(PQgetvalue(result, 0, 2), hash) ||
+	if (PQntuples(rows) == 0 || !tc_auth_key_hash_parse(PQgetvalue(rows, 0, 2), hash) ||
 	    !tc_auth_key_is_equal(hash, key->hash))
 		return TC_AUTH_REFUSED;
 	if (tc_query(connection, &tc_sql_auth_touch_key, values, NULL, error))
 		return TC_AUTH_FAILED;
 
-	*ret_caller = (struct tc_caller){.rules = find_rules(PQgetvalue(result, 0, 1))};
-	snprintf(ret_caller->id, sizeof(ret_caller->id), "key:%s", key->id);
-	copy_name(ret_caller->name, sizeof(ret_caller->name), PQgetvalue(result, 0, 0));
+	tc_auth_role_fill_key(ret_caller, key->id, PQgetvalue(rows, 0, 0), PQgetvalue(rows, 0, 1));
+	*ret_left_ms = TC_AUTH_CACHE_TTL_MS;
 	return TC_AUTH_OK;
 }
 
-enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const char *authorization, bool may_block,
-				  struct tc_caller *ret_caller, struct tocsin_error *error)
+/* REFUSED if there is no such session, it has ended, or the secret is another. */
+static enum tc_auth_answer query_session(struct tocsin_connection *connection,
+					 const struct tc_auth_key *key,
+					 struct tc_caller *ret_caller, uint64_t *ret_left_ms,
+					 struct tocsin_error *error)
 {
+	const char *values[] = {key->id};
+	unsigned char hash[TC_AUTH_HASH_SIZE];
+	TC_RESULT *rows = NULL;
+
+	if (tc_query(connection, &tc_sql_auth_find_session, values, &rows, error))
+		return TC_AUTH_FAILED;
+	if (PQntuples(rows) == 0 || !tc_auth_key_hash_parse(PQgetvalue(rows, 0, 3), hash) ||
+	    !tc_auth_key_is_equal(hash, key->hash))
+		return TC_AUTH_REFUSED;
+	tc_auth_role_fill_user(ret_caller, PQgetvalue(rows, 0, 0), PQgetvalue(rows, 0, 1),
+			       PQgetvalue(rows, 0, 2));
+	memcpy(ret_caller->session, key->id, sizeof(key->id));
+	ret_caller->session_ends_ms = strtoull(PQgetvalue(rows, 0, 4), NULL, 10);
+	*ret_left_ms = TC_MIN(strtoull(PQgetvalue(rows, 0, 5), NULL, 10), TC_AUTH_CACHE_TTL_MS);
+	return TC_AUTH_OK;
+}
+
+/* Memory first, then, if that may be, the database. */
+static enum tc_auth_answer find(struct tc_auth *auth, bool is_session,
+				const struct tc_auth_key *key, bool may_block,
+				struct tc_caller *ret_caller, struct tocsin_error *error)
+{
+	const struct tc_auth_options *options = &auth->options;
 	struct tocsin_connection *connection;
-	struct tc_auth_key key;
 	struct tc_caller caller;
 	enum tc_auth_answer answer;
-	uint64_t generation;
+	uint64_t generation, left_ms = 0;
 
-	if (!authorization) {
-		*ret_caller = (struct tc_caller){.rules = DEFAULT_RULES, .is_anonymous = true};
+	if (options->hints && tc_hints_is_connected(options->hints) &&
+	    tc_auth_cache_get(&auth->cache, key, tc_clock_ms(), &caller) &&
+	    !caller.session[0] == !is_session) {
+		*ret_caller = caller;
 		return TC_AUTH_OK;
 	}
-	if (!tc_auth_key_parse_header(authorization, &key))
-		return TC_AUTH_REFUSED;
-	if (auth->hints && tc_hints_is_connected(auth->hints) &&
-	    tc_auth_cache_get(&auth->cache, &key, tc_clock_ms(), ret_caller))
-		return TC_AUTH_OK;
 	if (!may_block)
 		return TC_AUTH_AGAIN;
 
 	generation = tc_auth_cache_generation(&auth->cache);
-	if (tocsin_pool_acquire(auth->pool, &connection, error))
+	if (tocsin_pool_acquire(options->work_pool, &connection, error))
 		return TC_AUTH_FAILED;
-	answer = query_key(connection, &key, &caller, error);
+	answer = is_session ? query_session(connection, key, &caller, &left_ms, error)
+			    : query_key(connection, key, &caller, &left_ms, error);
 	tocsin_pool_release(connection);
 	if (answer != TC_AUTH_OK)
 		return answer;
-	if (auth->hints && tc_hints_is_connected(auth->hints))
-		tc_auth_cache_put(&auth->cache, &key, &caller, generation,
-				  tc_clock_ms() + TC_AUTH_CACHE_TTL_MS);
+	if (options->hints && tc_hints_is_connected(options->hints))
+		tc_auth_cache_put(&auth->cache, key, &caller, generation, tc_clock_ms() + left_ms);
 	*ret_caller = caller;
 	return TC_AUTH_OK;
+}
+
+/* --- who calls --- */
+
+static enum tc_auth_answer fill_anonymous(const struct tc_auth *auth, struct tc_caller *ret_caller)
+{
+	*ret_caller = (struct tc_caller){
+		.rules = auth->options.anonymous_read ? TC_AUTH_DEFAULT_RULES : TC_RULE_NONE,
+		.is_anonymous = true};
+	return TC_AUTH_OK;
+}
+
+/* A session that ended makes nobody of its owner, and is no mistake: the browser sends it until the next
+ * log-in, and may read meanwhile what everybody may. */
+static enum tc_auth_answer check_session(struct tc_auth *auth,
+					 const struct tc_credentials *credentials, bool may_block,
+					 struct tc_caller *ret_caller, struct tocsin_error *error)
+{
+	struct tc_auth_session session;
+	enum tc_auth_answer answer;
+
+	if (!credentials->cookie || !tc_auth_session_parse(credentials->cookie, &session))
+		return fill_anonymous(auth, ret_caller);
+	answer = find(auth, true, &session.key, may_block, ret_caller, error);
+	if (answer == TC_AUTH_REFUSED)
+		return fill_anonymous(auth, ret_caller);
+	if (answer != TC_AUTH_OK)
+		return answer;
+	memcpy(ret_caller->csrf, session.csrf, sizeof(session.csrf));
+	return tc_auth_session_is_meant(&session, credentials) ? TC_AUTH_OK : TC_AUTH_FORGED;
+}
+
+enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const struct tc_credentials *credentials,
+				  bool may_block, struct tc_caller *ret_caller,
+				  struct tocsin_error *error)
+{
+	struct tc_auth_key key;
+
+	if (!credentials->authorization)
+		return check_session(auth, credentials, may_block, ret_caller, error);
+	if (!tc_auth_key_parse_header(credentials->authorization, &key))
+		return TC_AUTH_REFUSED;
+	return find(auth, false, &key, may_block, ret_caller, error);
 }
 
 enum tc_auth_answer tc_auth_authenticate(struct tc_app *app,
 					 const struct tc_credentials *credentials, bool may_block,
 					 struct tc_caller *ret_caller, struct tocsin_error *error)
 {
-	return tc_auth_check(app->auth, credentials->authorization, may_block, ret_caller, error);
+	return tc_auth_check(app->auth, credentials, may_block, ret_caller, error);
 }

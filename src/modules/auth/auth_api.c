@@ -48,10 +48,12 @@ static void revoke_api_key(struct tc_call *call)
 {
 	struct tocsin_error error;
 
-	if (tc_auth_revoke_key(tc_call_app(call)->work_pool, tc_call_string(call, "id"), &error)) {
+	if (tc_auth_revoke_key(tc_call_app(call)->work_pool, tc_call_string(call, "id"),
+			       tc_call_caller(call)->id, &error)) {
 		tc_call_reply_error(call, &error);
 		return;
 	}
+	tc_auth_forget(tc_call_app(call)->auth, tc_call_string(call, "id"));
 	tc_call_reply_empty(call, 204);
 }
 

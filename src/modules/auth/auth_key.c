@@ -14,56 +14,54 @@
 #define PREFIX        "tocsin_"
 #define PREFIX_LENGTH (sizeof(PREFIX) - 1)
 #define ID_LENGTH     ((size_t)TC_UUID_SIZE - 1)
-#define SECRET_SIZE   ((size_t)32)
 #define SECRET_LENGTH ((size_t)43)
 
 static_assert(TC_AUTH_KEY_SIZE == PREFIX_LENGTH + ID_LENGTH + 1 + SECRET_LENGTH + 1,
 	      "the key's form");
 
-static void hash_secret(struct tc_auth_key *key, const unsigned char secret[static SECRET_SIZE])
+static void hash_secret(struct tc_auth_key *key,
+			const unsigned char secret[static TC_AUTH_SECRET_SIZE])
 {
 	crypto_generichash_state state;
 
 	crypto_generichash_init(&state, NULL, 0, TC_AUTH_HASH_SIZE);
 	crypto_generichash_update(&state, (const unsigned char *)key->id, ID_LENGTH);
-	crypto_generichash_update(&state, secret, SECRET_SIZE);
+	crypto_generichash_update(&state, secret, TC_AUTH_SECRET_SIZE);
 	crypto_generichash_final(&state, key->hash, TC_AUTH_HASH_SIZE);
 	sodium_memzero(&state, sizeof(state));
 }
 
-int tc_auth_key_new(struct tc_auth_key *ret_key, char ret_text[static TC_AUTH_KEY_SIZE],
-		    struct tocsin_error *error)
+int tc_auth_token_new(struct tc_auth_key *ret_key, char ret_text[static TC_AUTH_TOKEN_SIZE],
+		      unsigned char ret_secret[static TC_AUTH_SECRET_SIZE],
+		      struct tocsin_error *error)
 {
-	unsigned char secret[SECRET_SIZE];
 	char *out = ret_text;
 
 	if (sodium_init() < 0)
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "libsodium could not be started");
 	tc_uuid_new(ret_key->id);
-	randombytes_buf(secret, sizeof(secret));
-	hash_secret(ret_key, secret);
+	randombytes_buf(ret_secret, TC_AUTH_SECRET_SIZE);
+	hash_secret(ret_key, ret_secret);
 
-	memcpy(out, PREFIX, PREFIX_LENGTH);
-	out += PREFIX_LENGTH;
 	memcpy(out, ret_key->id, ID_LENGTH);
 	out += ID_LENGTH;
 	*out++ = '_';
-	sodium_bin2base64(out, SECRET_LENGTH + 1, secret, sizeof(secret),
+	sodium_bin2base64(out, SECRET_LENGTH + 1, ret_secret, TC_AUTH_SECRET_SIZE,
 			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	sodium_memzero(secret, sizeof(secret));
 	return TOCSIN_OK;
 }
 
-bool tc_auth_key_parse(const char *text, struct tc_auth_key *ret_key)
+bool tc_auth_token_parse(const char *text, size_t length, struct tc_auth_key *ret_key,
+			 unsigned char ret_secret[static TC_AUTH_SECRET_SIZE])
 {
-	unsigned char secret[SECRET_SIZE];
+	unsigned char secret[TC_AUTH_SECRET_SIZE];
 	struct tc_auth_key key = {0};
 	const char *end = NULL;
-	size_t length = 0;
+	size_t size = 0;
+	bool is_good;
 
-	if (strlen(text) != TC_AUTH_KEY_SIZE - 1 || memcmp(text, PREFIX, PREFIX_LENGTH) != 0)
+	if (length != TC_AUTH_TOKEN_SIZE - 1)
 		return false;
-	text += PREFIX_LENGTH;
 	for (size_t i = 0; i < ID_LENGTH; i++)
 		key.id[i] = (char)tolower((unsigned char)text[i]);
 	text += ID_LENGTH;
@@ -71,15 +69,41 @@ bool tc_auth_key_parse(const char *text, struct tc_auth_key *ret_key)
 		return false;
 	/* Fails for a character outside the alphabet and for bits that no encoder writes, so that one
 	 * secret has one text. */
-	if (sodium_base642bin(secret, sizeof(secret), text, SECRET_LENGTH, NULL, &length, &end,
-			      sodium_base64_VARIANT_URLSAFE_NO_PADDING) < 0 ||
-	    length != SECRET_SIZE || end != text + SECRET_LENGTH) {
-		sodium_memzero(secret, sizeof(secret));
-		return false;
+	is_good = sodium_base642bin(secret, sizeof(secret), text, SECRET_LENGTH, NULL, &size, &end,
+				    sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+		  size == TC_AUTH_SECRET_SIZE && end == text + SECRET_LENGTH;
+	if (is_good) {
+		hash_secret(&key, secret);
+		memcpy(ret_secret, secret, sizeof(secret));
+		*ret_key = key;
 	}
-	hash_secret(&key, secret);
 	sodium_memzero(secret, sizeof(secret));
-	*ret_key = key;
+	return is_good;
+}
+
+int tc_auth_key_new(struct tc_auth_key *ret_key, char ret_text[static TC_AUTH_KEY_SIZE],
+		    struct tocsin_error *error)
+{
+	unsigned char secret[TC_AUTH_SECRET_SIZE];
+	int result = tc_auth_token_new(ret_key, ret_text + PREFIX_LENGTH, secret, error);
+
+	if (result)
+		return result;
+	memcpy(ret_text, PREFIX, PREFIX_LENGTH);
+	sodium_memzero(secret, sizeof(secret));
+	return TOCSIN_OK;
+}
+
+bool tc_auth_key_parse(const char *text, struct tc_auth_key *ret_key)
+{
+	unsigned char secret[TC_AUTH_SECRET_SIZE];
+
+	if (strncmp(text, PREFIX, PREFIX_LENGTH) != 0)
+		return false;
+	text += PREFIX_LENGTH;
+	if (!tc_auth_token_parse(text, strlen(text), ret_key, secret))
+		return false;
+	sodium_memzero(secret, sizeof(secret));
 	return true;
 }
 

@@ -1,18 +1,17 @@
 /* Keys in the database: making, listing, revoking, and the first admin key. No service needed, so that the
  * command line works on a plain pool. Secrets never travel to the database, not even to be put into JSON:
  * statements may end up in its log. */
+#include "modules/auth/auth_store.h"
 #include "modules/auth/auth_key.h"
 
 #include "base/utf8.h"
-#include "pg/query.h"
 #include "sql_app.h"
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Runs one statement on a connection of its own. */
-static int run(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-	       PGresult **ret_result, struct tocsin_error *error)
+int tc_auth_store_run(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
+		      PGresult **ret_result, struct tocsin_error *error)
 {
 	struct tocsin_connection *connection;
 	int result;
@@ -25,12 +24,34 @@ static int run(struct tocsin_pool *pool, const struct tc_sql *sql, const char *c
 	return result;
 }
 
-static bool is_role(const char *role)
+bool tc_auth_store_is_role(const char *role)
 {
 	for (const char *const *name = tc_auth_roles(); *name; name++)
 		if (strcmp(*name, role) == 0)
 			return true;
 	return false;
+}
+
+int tc_auth_store_take_json(const PGresult *rows, struct tc_buffer *ret_json,
+			    struct tocsin_error *error)
+{
+	tc_buffer_append(ret_json, PQgetvalue(rows, 0, 0), (size_t)PQgetlength(rows, 0, 0));
+	if (ret_json->failed)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for an answer");
+	return TOCSIN_OK;
+}
+
+int tc_auth_store_check_page(unsigned limit, unsigned limit_max, const char *cursor,
+			     char ret_limit[static 12], struct tocsin_error *error)
+{
+	if (limit < 1 || limit > limit_max)
+		return tocsin_error_set(error, TOCSIN_E_INVALID, "limit must be 1 to %u",
+					limit_max);
+	if (cursor && !tc_uuid_is_valid(cursor))
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"cursor must be what nextCursor said");
+	snprintf(ret_limit, 12, "%u", limit);
+	return TOCSIN_OK;
 }
 
 static int check_request(const struct tc_auth_key_request *request, struct tocsin_error *error)
@@ -44,18 +65,9 @@ static int check_request(const struct tc_auth_key_request *request, struct tocsi
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"a key's name must have 1 to %d characters",
 					TC_AUTH_NAME_MAX);
-	if (!is_role(request->role))
+	if (!tc_auth_store_is_role(request->role))
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"a key's role must be admin, manager or viewer");
-	return TOCSIN_OK;
-}
-
-/* Takes column 0 of row 0 as the answer. */
-static int take_json(const PGresult *rows, struct tc_buffer *ret_json, struct tocsin_error *error)
-{
-	tc_buffer_append(ret_json, PQgetvalue(rows, 0, 0), (size_t)PQgetlength(rows, 0, 0));
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for an answer");
 	return TOCSIN_OK;
 }
 
@@ -69,7 +81,7 @@ static void key_values(const char *values[static 5], const struct tc_auth_key_re
 	values[1] = request->name;
 	values[2] = request->role;
 	values[3] = hex;
-	values[4] = request->actor && request->actor[0] ? request->actor : NULL;
+	values[4] = tc_auth_store_actor(request->actor);
 }
 
 int tc_auth_create_key(struct tocsin_pool *pool, const struct tc_auth_key_request *request,
@@ -88,9 +100,9 @@ int tc_auth_create_key(struct tocsin_pool *pool, const struct tc_auth_key_reques
 	if (result)
 		return result;
 	key_values(values, request, &key, hex);
-	result = run(pool, &tc_sql_auth_create_key, values, &rows, error);
+	result = tc_auth_store_run(pool, &tc_sql_auth_create_key, values, &rows, error);
 	if (!result && ret_json)
-		result = take_json(rows, ret_json, error);
+		result = tc_auth_store_take_json(rows, ret_json, error);
 	if (!result)
 		memcpy(ret_key, text, sizeof(text));
 	sodium_memzero(text, sizeof(text));
@@ -106,26 +118,24 @@ int tc_auth_list_keys(struct tocsin_pool *pool, unsigned limit, const char *curs
 	char limit_text[12];
 	int result;
 
-	if (limit < 1 || limit > TC_AUTH_LIST_MAX)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "limit must be 1 to %d",
-					TC_AUTH_LIST_MAX);
-	if (cursor && !tc_uuid_is_valid(cursor))
-		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"cursor must be what nextCursor said");
-	snprintf(limit_text, sizeof(limit_text), "%u", limit);
-	result = run(pool, &tc_sql_auth_list_keys, (const char *[]){limit_text, cursor}, &rows,
-		     error);
-	return result ? result : take_json(rows, ret_json, error);
+	result = tc_auth_store_check_page(limit, TC_AUTH_LIST_MAX, cursor, limit_text, error);
+	if (result)
+		return result;
+	result = tc_auth_store_run(pool, &tc_sql_auth_list_keys,
+				   (const char *[]){limit_text, cursor}, &rows, error);
+	return result ? result : tc_auth_store_take_json(rows, ret_json, error);
 }
 
-int tc_auth_revoke_key(struct tocsin_pool *pool, const char *id, struct tocsin_error *error)
+int tc_auth_revoke_key(struct tocsin_pool *pool, const char *id, const char *actor,
+		       struct tocsin_error *error)
 {
 	TC_RESULT *rows = NULL;
 	int result;
 
 	if (!tc_uuid_is_valid(id))
 		return tocsin_error_set(error, TOCSIN_E_INVALID, "a key's id is a UUID");
-	result = run(pool, &tc_sql_auth_revoke_key, &id, &rows, error);
+	result = tc_auth_store_run(pool, &tc_sql_auth_revoke_key,
+				   (const char *[]){id, tc_auth_store_actor(actor)}, &rows, error);
 	if (result)
 		return result;
 	if (PQntuples(rows) == 0)

@@ -1,0 +1,242 @@
+/* app/cmd_user.c: tocsin user create, list, delete, passwd: straight to the database; the first admin is
+ * made here. */
+#include "app/direct.h"
+#include "app/password.h"
+#include "modules/auth/auth.h"
+#include "modules/auth/auth_password.h"
+#include "modules/auth/auth_user.h"
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+TC_DEFINE_CLEANUP(json_t *, json_decref);
+TC_DEFINE_CLEANUP(char *, tc_password_free);
+
+/* What one of the commands is to do, and its options. */
+struct request {
+	const struct tc_command *command;
+	const char *name, *role;
+	bool json, password_stdin;
+	char password_hash[TC_AUTH_PASSWORD_HASH_SIZE];
+};
+
+/* Everything but the name, which every command but list needs. */
+static int read_options(struct request *request, int argc, char **argv,
+			const struct option *options)
+{
+	int option, status = TC_EXIT_OK;
+
+	while ((option = tc_command_option(request->command, argc, argv, options, &status)) !=
+	       TC_OPTION_END) {
+		if (option == TC_OPTION_EXIT)
+			return status ? status : -1; /* -1: help was asked for and given */
+		if (option == 'r')
+			request->role = optarg;
+		else if (option == 'p')
+			request->password_stdin = true;
+		else
+			request->json = true;
+	}
+	return TC_EXIT_OK;
+}
+
+/* What read_options said about ending early, as an exit status. */
+static int early(int status)
+{
+	return status < 0 ? TC_EXIT_OK : status;
+}
+
+/* Before the database is opened: nobody types a password for nothing, and none waits for a person. */
+static int read_password(struct request *request)
+{
+	TC_CLEANUP(tc_password_free) char *password = NULL;
+	struct tocsin_error error;
+	int result = TOCSIN_OK;
+
+	if (sodium_init() < 0)
+		result =
+			tocsin_error_set(&error, TOCSIN_E_SYSTEM, "libsodium could not be started");
+	if (result == TOCSIN_OK)
+		result = tc_auth_user_check_name(request->name, &error);
+	if (result == TOCSIN_OK)
+		result = tc_password_read(request->password_stdin, &password, &error);
+	if (result == TOCSIN_OK)
+		result = tc_auth_password_hash(password, request->password_hash, &error);
+	return result == TOCSIN_OK ? TC_EXIT_OK : tc_command_failed(request->command, &error);
+}
+
+static int print_user(const struct request *request, const struct tc_buffer *about,
+		      struct tocsin_error *error)
+{
+	TC_CLEANUP(json_decref)
+	json_t *user = about->data ? json_loadb(about->data, about->length, 0, NULL) : NULL;
+
+	if (!user)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
+	if (request->json)
+		tc_command_print_json(user); /* a failure to write shows in tc_command_finish */
+	else
+		printf("%s\n", json_string_value(json_object_get(user, "id")));
+	return TOCSIN_OK;
+}
+
+/* --- create --- */
+
+static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	const struct request *request = context;
+	const struct tc_auth_user_request wanted = {.name = request->name,
+						    .role = request->role,
+						    .password_hash = request->password_hash};
+	TC_BUFFER about = {0};
+	int result = tc_auth_user_create(pool, &wanted, &about, error);
+
+	return result ? result : print_user(request, &about, error);
+}
+
+int tc_cmd_user_create(const struct tc_command *command, int argc, char **argv)
+{
+	static const struct option options[] = {{"role", required_argument, NULL, 'r'},
+						{"password-stdin", no_argument, NULL, 'p'},
+						{"json", no_argument, NULL, 'j'},
+						TC_HELP_OPTION,
+						{0}};
+	struct request request = {.command = command, .role = "manager"};
+	const char *const *role = tc_auth_roles();
+	int status = read_options(&request, argc, argv, options);
+
+	if (status != TC_EXIT_OK)
+		return early(status);
+	if (optind + 1 != argc)
+		return tc_command_misused(command,
+					  "one NAME is needed, for the user to log in with");
+	while (*role && strcmp(*role, request.role) != 0)
+		role++;
+	if (!*role)
+		return tc_command_misused(command, "there is no role \"%s\"", request.role);
+	request.name = argv[optind];
+	status = read_password(&request);
+	return status == TC_EXIT_OK ? tc_direct_run(command, create, &request) : status;
+}
+
+/* --- list --- */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "-";
+}
+
+static void print_users(const json_t *users)
+{
+	size_t index;
+	json_t *user;
+
+	printf("%-36s  %-8s  %-24s  %-24s  %s\n", "ID", "ROLE", "CREATED", "LAST LOG-IN", "NAME");
+	json_array_foreach(users, index, user)
+	{
+		printf("%-36s  %-8s  %-24s  %-24s  %s\n", text_of(user, "id"),
+		       text_of(user, "role"), text_of(user, "createdAt"),
+		       text_of(user, "lastLoginAt"), text_of(user, "name"));
+	}
+}
+
+/* Every page, one after the other. */
+static int list(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	const struct request *request = context;
+	TC_CLEANUP(json_decref) json_t *all = json_array();
+	char cursor[64] = "";
+
+	do {
+		TC_BUFFER page = {0};
+		TC_CLEANUP(json_decref) json_t *value = NULL;
+		const char *next;
+		int result = tc_auth_user_list(pool, TC_AUTH_USER_LIST_MAX, *cursor ? cursor : NULL,
+					       &page, error);
+
+		if (result != TOCSIN_OK)
+			return result;
+		value = page.data ? json_loadb(page.data, page.length, 0, NULL) : NULL;
+		if (!value || json_array_extend(all, json_object_get(value, "users")) < 0)
+			return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
+		next = json_string_value(json_object_get(value, "nextCursor"));
+		snprintf(cursor, sizeof(cursor), "%s", next ? next : "");
+	} while (*cursor);
+	if (request->json)
+		tc_command_print_json(all);
+	else
+		print_users(all);
+	return TOCSIN_OK;
+}
+
+int tc_cmd_user_list(const struct tc_command *command, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
+	struct request request = {.command = command};
+	int status = read_options(&request, argc, argv, options);
+
+	if (status != TC_EXIT_OK)
+		return early(status);
+	if (optind < argc)
+		return tc_command_misused(command, "there is one argument too many: %s",
+					  argv[optind]);
+	return tc_direct_run(command, list, &request);
+}
+
+/* --- delete --- */
+
+static int delete (void *context, struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	const struct request *request = context;
+	char id[37];
+	int result = tc_auth_user_find(pool, request->name, id, error);
+
+	return result ? result : tc_auth_user_delete(pool, id, NULL, error);
+}
+
+int tc_cmd_user_delete(const struct tc_command *command, int argc, char **argv)
+{
+	static const struct option options[] = {TC_HELP_OPTION, {0}};
+	struct request request = {.command = command};
+	int status = read_options(&request, argc, argv, options);
+
+	if (status != TC_EXIT_OK)
+		return early(status);
+	if (optind + 1 != argc)
+		return tc_command_misused(command,
+					  "one NAME is needed; tocsin user list shows them");
+	request.name = argv[optind];
+	return tc_direct_run(command, delete, &request);
+}
+
+/* --- passwd --- */
+
+static int change(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	const struct request *request = context;
+	const struct tc_auth_user_request wanted = {.password_hash = request->password_hash};
+	char id[37];
+	int result = tc_auth_user_find(pool, request->name, id, error);
+
+	return result ? result : tc_auth_user_update(pool, id, &wanted, NULL, error);
+}
+
+int tc_cmd_user_passwd(const struct tc_command *command, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"password-stdin", no_argument, NULL, 'p'}, TC_HELP_OPTION, {0}};
+	struct request request = {.command = command};
+	int status = read_options(&request, argc, argv, options);
+
+	if (status != TC_EXIT_OK)
+		return early(status);
+	if (optind + 1 != argc)
+		return tc_command_misused(command,
+					  "one NAME is needed; tocsin user list shows them");
+	request.name = argv[optind];
+	status = read_password(&request);
+	return status == TC_EXIT_OK ? tc_direct_run(command, change, &request) : status;
+}

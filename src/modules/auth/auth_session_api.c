@@ -1,0 +1,374 @@
+/* modules/auth/auth_session_api.c: logging in and out, and who one is.
+ *
+ * A log-in goes: HTTP thread (where the client's address can be had), work executor (counted, user looked
+ * up), hashing thread, work executor again (session made). An unknown user goes the same way to the same
+ * answer, so that names cannot be probed. */
+#include "base/clock.h"
+#include "core/app.h"
+#include "modules/auth/auth.h"
+#include "modules/auth/auth_login.h"
+#include "modules/auth/auth_user.h"
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SECONDS_PER_HOUR 3600u
+
+/* The call's state between its steps. */
+struct attempt {
+	struct tc_auth_login login;
+	bool is_secure; /* the browser spoke TLS */
+	char new_hash[TC_AUTH_PASSWORD_HASH_SIZE];
+};
+
+static void free_attempt(void *state)
+{
+	sodium_memzero(state, sizeof(struct attempt));
+	free(state);
+}
+
+/* NULL when memory ran out, and the call is answered. */
+static struct attempt *start_attempt(struct tc_call *call)
+{
+	struct attempt *attempt = calloc(1, sizeof(*attempt));
+
+	if (attempt)
+		tc_call_set_state(call, attempt, free_attempt);
+	else
+		tc_call_reply_problem_text(call, 503, "Out of memory; try again");
+	return attempt;
+}
+
+static const struct tc_auth_options *options_of(const struct tc_call *call)
+{
+	return tc_auth_get_options(tc_call_app(call)->auth);
+}
+
+/* --- who one is --- */
+
+static void append_member(struct tc_buffer *out, const char *name, const char *text)
+{
+	tc_buffer_append_format(out, ",\"%s\":", name);
+	tc_buffer_append_json(out, text);
+}
+
+static void format_caller(const struct tc_caller *caller, struct tc_buffer *out)
+{
+	const char *colon = strchr(caller->id, ':'), *separator = "";
+	char ends[TC_TIMESTAMP_SIZE];
+
+	tc_buffer_append_format(out, "{\"kind\":\"%.*s\",\"rules\":[",
+				colon ? (int)(colon - caller->id) : (int)strlen("anonymous"),
+				colon ? caller->id : "anonymous");
+	for (const struct tc_rule *rule = tc_rules; rule->name; rule++) {
+		if (!(caller->rules & rule->rule))
+			continue;
+		tc_buffer_append_format(out, "%s\"%s\"", separator, rule->name);
+		separator = ",";
+	}
+	tc_buffer_append_text(out, "]");
+	if (colon) {
+		append_member(out, "id", colon + 1);
+		append_member(out, "name", caller->name);
+	}
+	if (caller->role)
+		append_member(out, "role", caller->role);
+	if (caller->session[0]) {
+		tc_clock_format(caller->session_ends_ms, ends);
+		append_member(out, "csrfToken", caller->csrf);
+		append_member(out, "expiresAt", ends);
+	}
+	tc_buffer_append_text(out, "}");
+}
+
+static void run_get_session(struct tc_call *call)
+{
+	TC_BUFFER body = {0};
+
+	format_caller(tc_call_caller(call), &body);
+	tc_call_reply_buffer(call, 200, &body);
+}
+
+/* --- logging in --- */
+
+/* Whether the browser speaks TLS, to a proxy before us: we speak none. Who lies here gets a cookie that is
+ * sent back less often. */
+static bool came_by_tls(const struct tc_http_request *request)
+{
+	const char *protocol = tc_http_request_header(request, "X-Forwarded-Proto");
+
+	return protocol && strcasecmp(protocol, "https") == 0;
+}
+
+static void reply_limited(struct tc_call *call, unsigned wait_s)
+{
+	tc_call_set_retry_after(call, wait_s);
+	tc_call_reply_problem_text(call, 429, "Too many attempts to log in; try again in %u s",
+				   wait_s);
+}
+
+static void reply_logged_in(struct tc_call *call, const struct tc_auth_login_session *session,
+			    bool is_secure)
+{
+	TC_BUFFER body = {0};
+	char *cookie = tc_auth_session_format_cookie(
+		session->token, options_of(call)->session_hours * SECONDS_PER_HOUR, is_secure);
+
+	if (!cookie) {
+		tc_call_reply_problem_text(call, 503, "Out of memory; try again");
+		return;
+	}
+	tc_call_set_cookie(call, cookie);
+	format_caller(&session->caller, &body);
+	tc_call_reply_buffer(call, 201, &body);
+}
+
+static void reply_wrong(struct tc_call *call)
+{
+	tc_call_reply_problem_text(call, 401, "The name or the password is wrong");
+}
+
+static void open_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	const struct attempt *attempt = tc_call_state(call);
+	struct tc_auth_login_session session;
+	struct tocsin_error error;
+	int result = tc_auth_login_open(tc_call_app(call)->work_pool, &attempt->login,
+					options_of(call)->session_hours, &session, &error);
+
+	if (result == TOCSIN_E_NOT_FOUND)
+		reply_wrong(call);
+	else if (result)
+		tc_call_reply_error(call, &error);
+	else
+		reply_logged_in(call, &session, attempt->is_secure);
+	sodium_memzero(&session, sizeof(session));
+}
+
+static void verify_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	const struct attempt *attempt = tc_call_state(call);
+	const char *hash = attempt->login.is_known ? attempt->login.password_hash : NULL;
+
+	if (tc_auth_password_matches(hash, tc_call_string(call, "password")))
+		tc_call_submit(call, tc_call_app(call)->work, open_job);
+	else
+		reply_wrong(call);
+}
+
+static void admit_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	struct attempt *attempt = tc_call_state(call);
+	struct tocsin_error error;
+	unsigned wait_s = 0;
+	int result =
+		tc_auth_login_admit(tc_call_app(call)->work_pool, &attempt->login, &wait_s, &error);
+
+	if (result == TOCSIN_OK)
+		tc_auth_submit(tc_call_app(call)->auth, call, verify_job);
+	else if (wait_s)
+		reply_limited(call, wait_s);
+	else
+		tc_call_reply_error(call, &error);
+}
+
+static void run_log_in(struct tc_call *call)
+{
+	const struct tc_http_request *request = tc_call_request(call);
+	const struct tc_auth_options *options = options_of(call);
+	struct attempt *attempt = start_attempt(call);
+	char address[TC_HTTP_ADDRESS_SIZE];
+	const char *forwarded = NULL;
+
+	if (!attempt)
+		return;
+	if (options->trust_proxy)
+		forwarded = tc_http_request_header(request, "X-Forwarded-For");
+	tc_http_request_address(request, address);
+	tc_auth_client_format(address, forwarded, attempt->login.client);
+	attempt->login.name = tc_call_string(call, "name");
+	attempt->is_secure = options->cookie_secure || came_by_tls(request);
+	tc_call_submit(call, tc_call_app(call)->work, admit_job);
+}
+
+/* --- logging out --- */
+
+static void run_log_out(struct tc_call *call)
+{
+	const struct tc_caller *caller = tc_call_caller(call);
+	char *cookie = tc_auth_session_format_cookie(NULL, 0, options_of(call)->cookie_secure);
+	struct tocsin_error error;
+
+	if (caller->session[0]) {
+		if (tc_auth_login_close(tc_call_app(call)->work_pool, caller->session, caller->id,
+					&error)) {
+			free(cookie);
+			tc_call_reply_error(call, &error);
+			return;
+		}
+		tc_auth_forget(tc_call_app(call)->auth, caller->session);
+	}
+	if (cookie) /* else the browser keeps one that is worth nothing */
+		tc_call_set_cookie(call, cookie);
+	tc_call_reply_empty(call, 204);
+}
+
+/* --- a new password --- */
+
+static void replace_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	const struct attempt *attempt = tc_call_state(call);
+	const struct tc_caller *caller = tc_call_caller(call);
+	const struct tc_auth_user_request request = {
+		.password_hash = attempt->new_hash,
+		.password_version = attempt->login.password_version,
+		.kept_session = caller->session,
+		.actor = caller->id,
+	};
+	struct tocsin_error error;
+
+	if (tc_auth_user_update(tc_call_app(call)->work_pool, attempt->login.user_id, &request,
+				NULL, &error)) {
+		tc_call_reply_error(call, &error);
+		return;
+	}
+	tc_auth_forget(tc_call_app(call)->auth, NULL);
+	tc_call_reply_empty(call, 204);
+}
+
+static void reply_wrong_password(struct tc_call *call)
+{
+	struct tc_problem problem = {.status = 400, .detail = "The input has a mistake"};
+
+	tc_problem_add(&problem, "/currentPassword", "is wrong");
+	tc_call_reply_problem(call, &problem);
+}
+
+static void rehash_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	struct attempt *attempt = tc_call_state(call);
+	const char *hash = attempt->login.is_known ? attempt->login.password_hash : NULL;
+	struct tocsin_error error;
+
+	if (!tc_auth_password_matches(hash, tc_call_string(call, "currentPassword")))
+		reply_wrong_password(call);
+	else if (tc_auth_password_hash(tc_call_string(call, "newPassword"), attempt->new_hash,
+				       &error))
+		tc_call_reply_error(call, &error);
+	else
+		tc_call_submit(call, tc_call_app(call)->work, replace_job);
+}
+
+/* Who has somebody's session must not find out the password by trying, either: it is limited like a log-in. */
+static void run_change_password(struct tc_call *call)
+{
+	const struct tc_caller *caller = tc_call_caller(call);
+	struct tocsin_error error;
+	struct attempt *attempt;
+	unsigned wait_s = 0;
+	int result;
+
+	if (!caller->session[0]) {
+		tc_call_reply_problem_text(call, caller->is_anonymous ? 401 : 403,
+					   "Only a user who is logged in has a password to change");
+		return;
+	}
+	attempt = start_attempt(call);
+	if (!attempt)
+		return;
+	snprintf(attempt->login.user_id, sizeof(attempt->login.user_id), "%s",
+		 caller->id + strlen("user:"));
+	result = tc_auth_login_admit_again(tc_call_app(call)->work_pool, &attempt->login, &wait_s,
+					   &error);
+	if (result == TOCSIN_OK)
+		tc_auth_submit(tc_call_app(call)->auth, call, rehash_job);
+	else if (wait_s)
+		reply_limited(call, wait_s);
+	else
+		tc_call_reply_error(call, &error);
+}
+
+/* --- the table --- */
+
+/* A password that could not be chosen today may have been chosen before: at log-in any length will do. */
+static const struct tc_field log_in_fields[] = {
+	{.name = "name",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TC_AUTH_USER_NAME_MAX,
+	 .description = "The user's name, in any case"},
+	{.name = "password",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TC_AUTH_PASSWORD_MAX,
+	 .description = "The user's password"},
+	{.type = TC_FIELD_END},
+};
+
+static const struct tc_field no_fields[] = {{.type = TC_FIELD_END}};
+
+static const struct tc_field change_fields[] = {
+	{.name = "currentPassword",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = 1,
+	 .max = TC_AUTH_PASSWORD_MAX,
+	 .description = "The password until now"},
+	{.name = "newPassword",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_REQUIRED,
+	 .min = TC_AUTH_PASSWORD_MIN,
+	 .max = TC_AUTH_PASSWORD_MAX,
+	 .description = "The password from now on"},
+	{.type = TC_FIELD_END},
+};
+
+const struct tc_procedure tc_auth_session_procedures[] = {
+	{.name = "logIn",
+	 .group = "auth",
+	 .method = TC_POST,
+	 .path = "/api/v1/session",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_INLINE,
+	 .flags = TC_CALLER_IGNORED,
+	 .fields = log_in_fields,
+	 .run = run_log_in,
+	 .summary = "Logs a user in: sets a cookie, and answers with the token for X-Tocsin-CSRF"},
+	{.name = "logOut",
+	 .group = "auth",
+	 .method = TC_DELETE,
+	 .path = "/api/v1/session",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = no_fields,
+	 .run = run_log_out,
+	 .summary = "Ends the session, and takes the cookie back"},
+	{.name = "getSession",
+	 .group = "auth",
+	 .method = TC_GET,
+	 .path = "/api/v1/session",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_INLINE,
+	 .fields = no_fields,
+	 .run = run_get_session,
+	 .summary = "Who the caller is, and what the caller may do"},
+	{.name = "changePassword",
+	 .group = "auth",
+	 .method = TC_POST,
+	 .path = "/api/v1/session/password",
+	 .rule = TC_RULE_NONE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = change_fields,
+	 .run = run_change_password,
+	 .summary = "Changes the caller's own password, and ends the caller's other sessions"},
+	{0},
+};
