@@ -24,9 +24,8 @@
 #define DRAIN_TIMEOUT_MS     20000u
 
 static const struct tc_procedure *const tables[] = {
-	tc_incident_procedures,       tc_alert_procedures,     tc_auth_procedures,
-	tc_auth_session_procedures,   tc_auth_user_procedures, tc_catalog_group_procedures,
-	tc_catalog_system_procedures, tc_status_procedures,
+	tc_incident_procedures,      tc_alert_procedures,          tc_auth_procedures,
+	tc_catalog_group_procedures, tc_catalog_system_procedures, tc_status_procedures,
 };
 
 struct tc_server *tc_server_from(struct tc_app *app)
@@ -176,13 +175,15 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 				       .max_connections = HTTP_CONNECTIONS_MAX,
 				       .idle_timeout_s = HTTP_IDLE_TIMEOUT_S,
 				       .handler = tc_router_handle};
+	struct tc_http_server *made = NULL;
 	int result = tc_router_new(&server->router, &router, error);
 
 	if (result != TOCSIN_OK)
 		return result;
 	http.userdata = server->router;
-	return blame(server, "TOCSIN_LISTEN", tc_http_server_new(&server->http, &http, error),
-		     error);
+	result = blame(server, "TOCSIN_LISTEN", tc_http_server_new(&made, &http, error), error);
+	server->http = made;
+	return result;
 }
 
 int tc_server_open(struct tc_server *server, struct tocsin_error *error)

@@ -16,7 +16,8 @@ struct tc_server {
 	bool is_setting_bad; /* the start failed because of a setting */
 	struct tc_nodes *nodes;
 	struct tc_router *router;
-	struct tc_http_server *http;
+	/* Requests come in before its making has returned: handlers find NULL for a moment. */
+	_Atomic(struct tc_http_server *) http;
 };
 
 /* Makes the database reachable; `server` is zeroed, `config` borrowed. Blocks, as long as a cluster is made

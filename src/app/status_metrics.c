@@ -118,15 +118,21 @@ static void format_locks(struct tocsin_locks *locks, struct tc_buffer *out)
 		   "Operations ended because they waited for each other.", (double)stats.deadlocks);
 }
 
+static void format_http(struct tc_http_server *http, struct tc_buffer *out)
+{
+	if (!http)
+		return; /* it is just being made */
+	format_one(out, "tocsin_http_requests_in_flight", "gauge",
+		   "Requests that are being answered.", tc_http_server_in_flight(http));
+	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
+		   tc_http_server_connections(http));
+}
+
 static void format_node(struct tc_server *server, struct tc_buffer *out)
 {
 	struct tc_nodes_status status;
 
 	tc_nodes_get_status(server->nodes, &status);
-	format_one(out, "tocsin_http_requests_in_flight", "gauge",
-		   "Requests that are being answered.", tc_http_server_in_flight(server->http));
-	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
-		   tc_http_server_connections(server->http));
 	format_one(out, "tocsin_executor_queued", "gauge",
 		   "Requests waiting for a thread of the work executor.",
 		   tc_executor_queued(server->app.work));
@@ -227,6 +233,7 @@ void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)
 {
 	format_pools(server, out);
 	format_locks(server->app.locks, out);
+	format_http(server->http, out);
 	format_node(server, out);
 	format_batchers(server, out);
 	format_creates(server, out);
