@@ -63,6 +63,13 @@ static bool wait_for_restarts(struct story *story, unsigned count)
 	return true;
 }
 
+static unsigned read_count(struct story *story, const unsigned *count)
+{
+	TC_LOCKED(&story->mutex);
+
+	return *count;
+}
+
 /* One data directory a test. */
 struct house {
 	char *directory, *data;
@@ -163,7 +170,7 @@ static void test_made_once_and_kept(void **state)
 	print_message("# existing cluster ready in %lu ms\n",
 		      (unsigned long)(tc_clock_ms() - start_ms));
 	run_sql(cluster, "SELECT value FROM kept", "42");
-	assert_int_equal(house->story.created, 1);
+	assert_int_equal(read_count(&house->story, &house->story.created), 1);
 	tc_cluster_free(cluster);
 }
 
@@ -295,7 +302,7 @@ static void test_heals_after_kill(void **state)
 		print_message("# healed in %lu ms\n", (unsigned long)(tc_clock_ms() - start_ms));
 		run_sql(cluster, "SELECT value FROM kept", "42");
 	}
-	assert_int_equal(house->story.died, 3);
+	assert_int_equal(read_count(&house->story, &house->story.died), 3);
 	tc_cluster_free(cluster);
 }
 
