@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "base/utf8.h"
+#include "http/answer.h"
 #include "http/problem.h"
 #include "http/url.h"
 #include <arpa/inet.h>
@@ -20,6 +21,7 @@ static void destroy(struct tc_http_request *request)
 {
 	if (request->response)
 		MHD_destroy_response(request->response);
+	tc_http_answer_unref(request->answer);
 	if (request->stream)
 		tc_http_stream_detach(request->stream);
 	tc_buffer_deinit(&request->body);
@@ -29,7 +31,7 @@ static void destroy(struct tc_http_request *request)
 
 /* --- answers --- */
 
-static struct MHD_Response *build(const struct tc_http_response *from)
+struct MHD_Response *tc_http_response_build(const struct tc_http_response *from)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		from->body_length, from->body, MHD_RESPMEM_MUST_FREE);
@@ -69,7 +71,7 @@ static void set_problem(struct tc_http_request *request, unsigned status)
 	response.body_length = body.length;
 	response.body = tc_buffer_steal(&body);
 	request->status = status;
-	request->response = response.body ? build(&response) : NULL;
+	request->response = response.body ? tc_http_response_build(&response) : NULL;
 }
 
 /* On the connection's thread. Without a response (no memory for one) the connection closes. */
@@ -78,6 +80,8 @@ static enum MHD_Result queue_response(struct tc_http_request *request)
 	struct MHD_Response *response = tc_take(request->response);
 	enum MHD_Result result;
 
+	if (request->answer)
+		return tc_http_answer_queue(request, tc_take(request->answer));
 	if (!response)
 		return MHD_NO;
 	if (atomic_load(&request->server->quiesced))
@@ -299,7 +303,7 @@ void tc_http_on_completed(void *cls, struct MHD_Connection *connection, void **c
 
 void tc_http_respond(struct tc_http_request *request, const struct tc_http_response *response)
 {
-	tc_http_request_answer(request, response->status, build(response), NULL);
+	tc_http_request_answer(request, response->status, tc_http_response_build(response), NULL);
 }
 
 void tc_http_request_answer(struct tc_http_request *request, unsigned status,

@@ -68,6 +68,7 @@ struct tc_http_request {
 	char *scratch; /* for decoding query parameters; NULL while none is encoded */
 	size_t scratch_size;
 	struct MHD_Response *response;
+	struct tc_http_answer *answer; /* a reference; in place of a response of its own */
 	struct tc_http_stream *stream; /* a reference; NULL: an ordinary answer */
 	unsigned status;
 };
@@ -84,6 +85,14 @@ void tc_http_on_completed(void *server, struct MHD_Connection *connection, void 
 bool tc_http_request_mark_abandoned(struct tc_http_request *request);
 /* Wakes the connection of a marked request, which then closes. Without the mutex. */
 void tc_http_request_wake_abandoned(struct tc_http_request *request);
+
+/* The library's response; takes the body over, also where it fails. NULL when memory ran out. */
+struct MHD_Response *tc_http_response_build(const struct tc_http_response *from);
+
+/* Queues a shared answer, whose reference is taken over, on the connection's own thread. */
+struct tc_http_answer;
+enum MHD_Result tc_http_answer_queue(struct tc_http_request *request,
+				     struct tc_http_answer *answer);
 
 /* Answers with a response that is taken over (NULL: the connection closes), and the stream it reads from, whose
  * reference is taken over (NULL: none). As tc_http_respond. */
