@@ -13,10 +13,16 @@
 #include <string.h>
 #include <tocsin/pool.h>
 
+<<<<<<< main
 #define DAY_MS     86400000
 #define YEAR_HOURS 8760
+=======
+#define DAY_MS 86400000
+#define DAY_S  86400u
+#define YEAR_S (365u * DAY_S)
+>>>>>>> local
 
-enum kind { KIND_TEXT, KIND_NUMBER, KIND_CHOICE, KIND_LOG };
+enum kind { KIND_TEXT, KIND_NUMBER, KIND_DURATION, KIND_CHOICE, KIND_LOG };
 
 struct setting {
 	const char *name;
@@ -24,7 +30,7 @@ struct setting {
 	size_t offset;
 	const char *fallback;   /* text; NULL: unset */
 	const char *shown;      /* the default for people, where it is not `fallback` */
-	unsigned max;           /* of numbers; the least is 1 */
+	unsigned max;           /* of numbers, and of durations in seconds; the least is 1 */
 	const char *choices[2]; /* false, true */
 	bool is_secret;
 	/* Further rules of a text: true if it may be; `allowed` says what may. */
@@ -203,12 +209,28 @@ static const struct setting settings[] = {
 	 .fallback = "true",
 	 .choices = {"false", "true"},
 	 .help = "resolve an incident that alerts opened with its last firing alert"},
+	{.name = "TOCSIN_EVENT_RETENTION",
+	 .kind = KIND_DURATION,
+	 .offset = AT(event_retention_s),
+	 .fallback = "7d",
+	 .max = 10 * YEAR_S,
+	 .help = "events are removed after so long, once all readers have them; streams resume "
+		 "within it"},
+	{.name = "TOCSIN_AUDIT_RETENTION",
+	 .kind = KIND_DURATION,
+	 .offset = AT(audit_retention_s),
+	 .fallback = "365d",
+	 .max = 10 * YEAR_S,
+	 .help = "entries of the audit trail are removed after so long"},
 };
 
 static void format_allowed(const struct setting *setting, char *ret_text, size_t size)
 {
 	if (setting->kind == KIND_NUMBER)
 		snprintf(ret_text, size, "a whole number from 1 to %u", setting->max);
+	else if (setting->kind == KIND_DURATION)
+		snprintf(ret_text, size, "a whole number and s, m, h or d, from 1s to %ud",
+			 setting->max / DAY_S);
 	else if (setting->kind == KIND_CHOICE)
 		snprintf(ret_text, size, "%s or %s", setting->choices[0], setting->choices[1]);
 	else
@@ -250,6 +272,28 @@ static int read_number(const struct setting *setting, const char *value, unsigne
 	if (errno || number < 1 || number > setting->max)
 		return refuse(setting, value, error);
 	*target = (unsigned)number;
+	return TOCSIN_OK;
+}
+
+static int read_duration(const struct setting *setting, const char *value, unsigned *target,
+			 struct tocsin_error *error)
+{
+	static const struct {
+		char unit;
+		unsigned seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S}};
+	size_t digits = strspn(value, "0123456789"), unit = 0;
+	unsigned long number;
+
+	while (unit < TC_ARRAY_LENGTH(units) && units[unit].unit != value[digits])
+		unit++;
+	if (digits == 0 || unit == TC_ARRAY_LENGTH(units) || value[digits + 1] != '\0')
+		return refuse(setting, value, error);
+	errno = 0;
+	number = strtoul(value, NULL, 10);
+	if (errno || number < 1 || number > setting->max / units[unit].seconds)
+		return refuse(setting, value, error);
+	*target = (unsigned)number * units[unit].seconds;
 	return TOCSIN_OK;
 }
 
@@ -312,6 +356,8 @@ static int read_setting(struct tc_config *config, const struct setting *setting,
 		return read_text(setting, value, (char **)(void *)target, error);
 	case KIND_NUMBER:
 		return read_number(setting, value, (unsigned *)(void *)target, error);
+	case KIND_DURATION:
+		return read_duration(setting, value, (unsigned *)(void *)target, error);
 	case KIND_CHOICE:
 		return read_choice(setting, value, (bool *)(void *)target, error);
 	case KIND_LOG:

@@ -22,6 +22,8 @@ struct tc_config {
 	unsigned connection_timeout_ms, idle_timeout_ms, lock_idle_tx_timeout_ms, lock_timeout_ms;
 	bool reject_unknown_systems; /* TOCSIN_UNKNOWN_SYSTEMS: discover or reject */
 	char *alert_system_labels;   /* TOCSIN_ALERT_SYSTEM_LABELS: "system,service,job,instance" */
+	unsigned event_retention_s;  /* TOCSIN_EVENT_RETENTION: "7d" */
+	unsigned audit_retention_s;  /* TOCSIN_AUDIT_RETENTION: "365d" */
 	bool alert_auto_resolve;     /* TOCSIN_ALERT_AUTO_RESOLVE: true or false */
 };
 

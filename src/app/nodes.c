@@ -2,18 +2,20 @@
  * or constant. */
 #include "app/nodes.h"
 
+#include "app/pools.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/uuid.h"
-#include "core/events.h"
+#include "core/outbox.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LISTENER_CONNECTIONS 1u
+/* The listener for hints, and what events have to themselves. */
+#define OTHER_CONNECTIONS (1u + TC_POOLS_EVENTS_MAX)
 
 struct tc_nodes {
 	struct tc_nodes_options options;
@@ -41,15 +43,18 @@ static int beat(struct tc_nodes *nodes, struct tc_nodes_status *ret_status,
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
 	TC_RESULT *budget = NULL;
 	struct tc_nodes_status status = {.is_known = true};
+	struct tc_event_position position = {0};
 	int result = tocsin_pool_acquire(nodes->options.work_pool, &connection, error);
 
 	if (result == TOCSIN_OK)
 		result = tc_query(connection, &tc_sql_app_node_beat, values, NULL, error);
 	if (result == TOCSIN_OK)
 		result = tc_query(connection, &tc_sql_app_node_budget, NULL, &budget, error);
+	if (nodes->options.outbox)
+		position = tc_outbox_position(nodes->options.outbox);
 	if (result == TOCSIN_OK)
-		result = tc_events_get_lag(connection, &status.outbox_lag_s, &status.outbox_unread,
-					   error);
+		result = tc_events_get_lags(connection, &position, status.lags, &status.lags_count,
+					    error);
 	if (result != TOCSIN_OK)
 		return result;
 	status.nodes = number_of(budget, 0);
@@ -126,7 +131,7 @@ int tc_nodes_new(struct tc_nodes **ret_nodes, const struct tc_nodes_options *opt
 		snprintf(nodes->host, sizeof(nodes->host), "unknown");
 	snprintf(nodes->process, sizeof(nodes->process), "%d", (int)getpid());
 	snprintf(nodes->connections, sizeof(nodes->connections), "%u",
-		 options->pool_max + options->lock_pool_max + LISTENER_CONNECTIONS);
+		 options->pool_max + options->lock_pool_max + OTHER_CONNECTIONS);
 	tc_mutex_init(&nodes->mutex);
 	tc_cond_init(&nodes->stop);
 	result = beat(nodes, &nodes->status, error);

@@ -6,6 +6,7 @@
  * warned of when that begins, with the number to change. */
 #pragma once
 
+#include "core/events.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <tocsin/pool.h>
@@ -13,16 +14,18 @@
 #define TC_NODES_BEAT_MS 5000u
 
 struct tc_nodes;
+struct tc_outbox;
 
 struct tc_nodes_status {
 	bool is_known; /* false: the database did not answer the last time */
 	long nodes, connections_wanted, connections_available;
-	double outbox_lag_s;
-	int64_t outbox_unread;
+	struct tc_event_lag lags[TC_EVENT_READERS_MAX]; /* of readers of the outbox */
+	unsigned lags_count;
 };
 
 struct tc_nodes_options {
 	struct tocsin_pool *work_pool; /* borrowed */
+	struct tc_outbox *outbox;      /* borrowed; NULL: this node reads no events */
 	unsigned pool_max, lock_pool_max;
 };
 

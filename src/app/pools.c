@@ -12,6 +12,22 @@ static void log_notice(enum tocsin_pool_notice notice, const char *pool, const c
 			       pool, detail ? detail : "no reason given");
 }
 
+int tc_pools_new_events(struct tocsin_pool **ret_pool, const struct tc_config *config,
+			const char *conninfo, struct tocsin_error *error)
+{
+	const struct tocsin_pool_options options = {
+		.name = "tocsin-events",
+		.conninfo = conninfo,
+		.purpose = TOCSIN_POOL_WORK,
+		.max = TC_POOLS_EVENTS_MAX,
+		.connection_timeout_ms = config->connection_timeout_ms,
+		.idle_timeout_ms = config->idle_timeout_ms,
+		.notice = log_notice,
+	};
+
+	return tocsin_pool_new(ret_pool, &options, error);
+}
+
 int tc_pools_new(struct tocsin_pool **ret_pool, const struct tc_config *config,
 		 const char *conninfo, enum tocsin_pool_purpose purpose, unsigned max,
 		 struct tocsin_error *error)

@@ -9,23 +9,38 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "core/hints.h"
+#include "core/outbox.h"
 #include "modules/alert/alert.h"
 #include "modules/auth/auth.h"
 #include "modules/catalog/catalog.h"
+#include "modules/event/event.h"
 #include "modules/incident/creator.h"
 #include "modules/incident/incident.h"
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define EXECUTOR_THREADS_MAX 32u
 #define EXECUTOR_QUEUE_MAX   4096u
 #define HTTP_CONNECTIONS_MAX 16384u
-#define HTTP_BODY_MAX        ((size_t)1024 * 1024)
-#define HTTP_IDLE_TIMEOUT_S  75u
-#define DRAIN_TIMEOUT_MS     20000u
+/* Files and sockets that are no HTTP connections. */
+#define OTHER_FILES_MAX     1024u
+#define HTTP_BODY_MAX       ((size_t)1024 * 1024)
+#define HTTP_IDLE_TIMEOUT_S 75u
+#define DRAIN_TIMEOUT_MS    20000u
 
 static const struct tc_procedure *const tables[] = {
+<<<<<<< main
 	tc_incident_procedures,      tc_alert_procedures,          tc_auth_procedures,
 	tc_catalog_group_procedures, tc_catalog_system_procedures, tc_status_procedures,
+=======
+	tc_incident_procedures,
+	tc_alert_procedures,
+	tc_auth_procedures,
+	tc_catalog_group_procedures,
+	tc_catalog_system_procedures,
+	tc_event_procedures,
+	tc_status_procedures,
+>>>>>>> local
 };
 
 struct tc_server *tc_server_from(struct tc_app *app)
@@ -151,6 +166,7 @@ static int open_modules(struct tc_server *server, struct tocsin_error *error)
 		.wait_timeout_ms = config->lock_timeout_ms,
 	};
 	struct tc_nodes_options nodes = {.work_pool = app->work_pool,
+					 .outbox = app->outbox,
 					 .pool_max = config->pool_max,
 					 .lock_pool_max = config->lock_pool_max};
 	int result = tc_incident_creator_new(&app->creator, &creator, error);
@@ -163,16 +179,33 @@ static int open_modules(struct tc_server *server, struct tocsin_error *error)
 	return result;
 }
 
+unsigned tc_server_connections_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return HTTP_CONNECTIONS_MAX;
+	if (limit.rlim_cur <= 2 * OTHER_FILES_MAX)
+		return (unsigned)limit.rlim_cur / 2;
+	return (unsigned)TC_MIN(limit.rlim_cur - OTHER_FILES_MAX, HTTP_CONNECTIONS_MAX);
+}
+
+static void on_commit(struct tc_app *app)
+{
+	tc_outbox_committed(app->outbox);
+}
+
 static int open_http(struct tc_server *server, struct tocsin_error *error)
 {
 	struct tc_router_options router = {.tables = tables,
 					   .tables_count = TC_ARRAY_LENGTH(tables),
 					   .app = &server->app,
 					   .authenticate = tc_auth_authenticate,
-					   .work = server->app.work};
+					   .work = server->app.work,
+					   .committed = on_commit};
 	struct tc_http_options http = {.listen = server->config->listen,
 				       .max_body = HTTP_BODY_MAX,
-				       .max_connections = HTTP_CONNECTIONS_MAX,
+				       .max_connections = tc_server_connections_max(),
 				       .idle_timeout_s = HTTP_IDLE_TIMEOUT_S,
 				       .handler = tc_router_handle};
 	struct tc_http_server *made = NULL;
@@ -188,8 +221,11 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 
 int tc_server_open(struct tc_server *server, struct tocsin_error *error)
 {
-	static int (*const steps[])(struct tc_server *, struct tocsin_error *) = {
-		migrate, open_base, open_auth, open_modules, open_http};
+	static int (*const steps[])(struct tc_server *,
+				    struct tocsin_error *) = {migrate,      open_base,
+							      open_auth,    tc_server_open_events,
+							      open_modules, tc_server_start_events,
+							      open_http};
 	int result = TOCSIN_OK;
 
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(steps) && result == TOCSIN_OK; i++)
@@ -210,6 +246,7 @@ void tc_server_close(struct tc_server *server)
 	server->router = tc_router_free(server->router);
 	server->nodes = tc_nodes_free(server->nodes);
 	app->hints = tc_hints_free(app->hints);
+	tc_server_close_events(server);
 	app->auth = tc_auth_free(app->auth);
 	app->locks = tocsin_locks_free(app->locks);
 	app->lock_pool = tocsin_pool_free(app->lock_pool);

@@ -7,6 +7,8 @@
 #include "core/procedure.h"
 
 struct tc_nodes;
+struct tc_event_reader;
+struct tc_event_retention;
 
 struct tc_server {
 	struct tc_app app; /* what handlers get; the rest is found from it */
@@ -15,6 +17,9 @@ struct tc_server {
 	bool has_database;
 	bool is_setting_bad; /* the start failed because of a setting */
 	struct tc_nodes *nodes;
+	struct tocsin_pool *event_pool;
+	struct tc_event_reader *audit;
+	struct tc_event_retention *retention;
 	struct tc_router *router;
 	/* Requests come in before its making has returned: handlers find NULL for a moment. */
 	_Atomic(struct tc_http_server *) http;
@@ -31,6 +36,17 @@ void tc_server_close(struct tc_server *server);
 
 /* The server that a call came to. */
 struct tc_server *tc_server_from(struct tc_app *app);
+
+/* --- server_events.c: everything behind the outbox, as server.c starts and stops it --- */
+
+/* Most HTTP connections: what the limit of open files leaves, and not more than we want. */
+unsigned tc_server_connections_max(void);
+/* Makes outbox, streams and durable readers; blocks. Whoever subscribes to events does so after this. */
+int tc_server_open_events(struct tc_server *server, struct tocsin_error *error);
+/* Events are read from here on; blocks until those there are have been. Before requests come. */
+int tc_server_start_events(struct tc_server *server, struct tocsin_error *error);
+/* When requests and hints have stopped. Allowed on what is half open. */
+void tc_server_close_events(struct tc_server *server);
 
 /* Procedures /healthz, /readyz and /metrics (status_api.c); ends with a row whose name is NULL. */
 extern const struct tc_procedure tc_status_procedures[];

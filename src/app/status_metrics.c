@@ -4,9 +4,13 @@
 
 #include "app/nodes.h"
 #include "base/macro.h"
+#include "core/event_retention.h"
 #include "core/hints.h"
 #include "core/metrics.h"
+#include "core/outbox.h"
+#include "http/stream.h"
 #include "modules/alert/alert.h"
+#include "modules/event/live.h"
 #include "modules/incident/creator.h"
 #include <stdio.h>
 
@@ -118,6 +122,7 @@ static void format_locks(struct tocsin_locks *locks, struct tc_buffer *out)
 		   "Operations ended because they waited for each other.", (double)stats.deadlocks);
 }
 
+<<<<<<< main
 static void format_http(struct tc_http_server *http, struct tc_buffer *out)
 {
 	if (!http)
@@ -126,6 +131,25 @@ static void format_http(struct tc_http_server *http, struct tc_buffer *out)
 		   "Requests that are being answered.", tc_http_server_in_flight(http));
 	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
 		   tc_http_server_connections(http));
+=======
+static void format_lags(const struct tc_nodes_status *status, struct tc_buffer *out)
+{
+	const char *const seconds = "tocsin_outbox_lag_seconds";
+	const char *const unread = "tocsin_outbox_unread";
+	char labels[96];
+
+	tc_metrics_head(out, seconds, "gauge",
+			"Age of the oldest event that a reader of the outbox has not read.");
+	for (unsigned i = 0; i < status->lags_count; i++) {
+		snprintf(labels, sizeof(labels), "reader=\"%s\"", status->lags[i].reader);
+		tc_metrics_sample(out, seconds, labels, status->lags[i].seconds);
+	}
+	tc_metrics_head(out, unread, "gauge", "Events that a reader of the outbox has not read.");
+	for (unsigned i = 0; i < status->lags_count; i++) {
+		snprintf(labels, sizeof(labels), "reader=\"%s\"", status->lags[i].reader);
+		tc_metrics_sample(out, unread, labels, (double)status->lags[i].count);
+	}
+>>>>>>> local
 }
 
 static void format_node(struct tc_server *server, struct tc_buffer *out)
@@ -151,10 +175,38 @@ static void format_node(struct tc_server *server, struct tc_buffer *out)
 		   "Connections the database server has for them: max_connections less the "
 		   "reserved ones.",
 		   (double)status.connections_available);
-	format_one(out, "tocsin_outbox_lag_seconds", "gauge",
-		   "Age of the oldest event that a reader has not read.", status.outbox_lag_s);
-	format_one(out, "tocsin_outbox_unread", "gauge",
-		   "Events that the slowest reader has not read.", (double)status.outbox_unread);
+	format_lags(&status, out);
+}
+
+/* --- events --- */
+
+static void format_events(struct tc_server *server, struct tc_buffer *out)
+{
+	struct tc_outbox_stats outbox;
+	struct tc_event_live_stats live;
+
+	tc_outbox_get_stats(server->app.outbox, &outbox);
+	tc_event_live_get_stats(server->app.live, &live);
+	format_one(out, "tocsin_event_streams", "gauge", "Open streams of events.", live.streams);
+	format_one(out, "tocsin_event_streams_cut_total", "counter",
+		   "Streams whose readers were too slow, and were disconnected.",
+		   (double)tc_http_server_streams_cut(server->http));
+	format_one(out, "tocsin_event_streams_resumed_total", "counter",
+		   "Streams that caught up from the database.", (double)live.resumed);
+	format_one(out, "tocsin_event_streams_gaps_total", "counter",
+		   "Streams that came back too late for all events.", (double)live.gaps);
+	format_one(out, "tocsin_events_delivered_total", "counter",
+		   "Events told to streams, once for each.", (double)live.delivered);
+	format_one(out, "tocsin_outbox_events_total", "counter", "Events this node has read.",
+		   (double)outbox.events);
+	format_one(out, "tocsin_outbox_looks_total", "counter",
+		   "Times this node looked for events.", (double)outbox.looks);
+	format_one(out, "tocsin_hints_sent_total", "counter",
+		   "Hints sent to other nodes, each for all commits since the last.",
+		   (double)outbox.hints_sent);
+	format_one(out, "tocsin_events_removed_total", "counter",
+		   "Old events and entries of the audit trail that this node removed.",
+		   (double)tc_event_retention_removed(server->retention));
 }
 
 /* --- batchers --- */
@@ -235,6 +287,7 @@ void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)
 	format_locks(server->app.locks, out);
 	format_http(server->http, out);
 	format_node(server, out);
+	format_events(server, out);
 	format_batchers(server, out);
 	format_creates(server, out);
 	format_alerts(server, out);

@@ -6,7 +6,11 @@
 #include "base/log.h"
 #include "core/credentials.h"
 #include "core/metrics.h"
+<<<<<<< main
 #include <assert.h>
+=======
+#include "http/stream.h"
+>>>>>>> local
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +127,14 @@ void tc_call_free(struct tc_call *call)
 	free(call);
 }
 
+/* Here, because every call comes by: nobody can forget it. Some of a call that failed may be committed. */
+static void tell_commit(const struct tc_call *call)
+{
+	if (call->has_run && call->options->committed && call->procedure->method != TC_GET &&
+	    !(call->procedure->flags & TC_CHANGES_NOTHING))
+		call->options->committed(call->options->app);
+}
+
 static void finish(struct tc_call *call, struct tc_http_response *response)
 {
 	struct tc_http_header headers[8];
@@ -143,6 +155,7 @@ static void finish(struct tc_call *call, struct tc_http_response *response)
 		headers[count++] = (struct tc_http_header){"Allow", call->allow};
 	response->headers = headers;
 	response->headers_count = count;
+	tell_commit(call);
 	tc_metrics_request(call->index, response->status, tc_clock_us() - call->started_us);
 	tc_http_respond(call->request, response);
 	tc_call_free(call);
@@ -183,6 +196,18 @@ void tc_call_reply_copy(struct tc_call *call, unsigned status, const char *json)
 void tc_call_reply_empty(struct tc_call *call, unsigned status)
 {
 	finish(call, &(struct tc_http_response){.status = status});
+}
+
+int tc_call_stream(struct tc_call *call, const struct tc_http_stream_options *options,
+		   struct tc_http_stream **ret_stream, struct tocsin_error *error)
+{
+	int result = tc_http_stream_start(call->request, options, ret_stream, error);
+
+	if (result)
+		return result;
+	tc_metrics_request(call->index, 200, tc_clock_us() - call->started_us);
+	tc_call_free(call);
+	return TOCSIN_OK;
 }
 
 void tc_call_reply_problem(struct tc_call *call, const struct tc_problem *problem)

@@ -14,6 +14,7 @@ struct tc_call {
 	const struct tc_procedure *procedure;    /* NULL: unmatched */
 	unsigned index;                          /* for metrics */
 	bool is_read;                            /* GET or HEAD */
+	bool has_run;                            /* the handler was called */
 	uint64_t started_us;
 	json_t *input;              /* owned; NULL until validated */
 	const char *allow;          /* of a 405; borrowed for the reply */

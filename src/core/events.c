@@ -1,19 +1,94 @@
 /* core/events.c: see events.h; the order of events is in sql/0002_events.sql. */
 #include "core/events.h"
 
-#include "pg/query.h"
 #include "sql_app.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-int tc_events_get_lag(struct tocsin_connection *connection, double *ret_seconds, int64_t *ret_count,
-		      struct tocsin_error *error)
+int tc_event_position_compare(const struct tc_event_position *a, const struct tc_event_position *b)
 {
-	TC_RESULT *result = NULL;
-	int r = tc_query(connection, &tc_sql_core_events_lag, NULL, &result, error);
+	if (a->transaction != b->transaction)
+		return a->transaction < b->transaction ? -1 : 1;
+	return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
 
-	if (r)
-		return r;
-	*ret_seconds = strtod(PQgetvalue(result, 0, 0), NULL);
-	*ret_count = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+void tc_event_position_format(const struct tc_event_position *position,
+			      char ret_transaction[static TC_EVENT_NUMBER_SIZE],
+			      char ret_sequence[static TC_EVENT_NUMBER_SIZE])
+{
+	snprintf(ret_transaction, TC_EVENT_NUMBER_SIZE, "%" PRIu64, position->transaction);
+	snprintf(ret_sequence, TC_EVENT_NUMBER_SIZE, "%" PRIu64, position->sequence);
+}
+
+struct tc_event_position tc_event_position_get(const PGresult *rows, int row, int column)
+{
+	return (struct tc_event_position){
+		.transaction = strtoull(PQgetvalue(rows, row, column), NULL, 10),
+		.sequence = strtoull(PQgetvalue(rows, row, column + 1), NULL, 10),
+	};
+}
+
+/* Columns of fetch_events.sql. */
+enum { TRANSACTION, SEQUENCE, KIND, SUBJECT, ACTION, SYSTEMS, DOCUMENT, LIFECYCLE };
+
+int tc_events_fetch(struct tocsin_connection *connection, const struct tc_event_position *after,
+		    unsigned limit, struct tc_events *ret_events, struct tocsin_error *error)
+{
+	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE], limit_text[12];
+	const char *const values[] = {transaction, sequence, limit_text};
+	PGresult *rows = NULL;
+	int result;
+
+	assert(limit <= TC_EVENTS_MAX);
+	tc_event_position_format(after, transaction, sequence);
+	snprintf(limit_text, sizeof(limit_text), "%u", limit);
+	result = tc_query(connection, &tc_sql_core_fetch_events, values, &rows, error);
+	if (result)
+		return result;
+	ret_events->rows = rows;
+	ret_events->count = (unsigned)PQntuples(rows);
+	for (int row = 0; row < PQntuples(rows); row++)
+		ret_events->events[row] = (struct tc_event){
+			.position = tc_event_position_get(rows, row, TRANSACTION),
+			.kind = PQgetvalue(rows, row, KIND),
+			.subject = PQgetvalue(rows, row, SUBJECT),
+			.action = PQgetvalue(rows, row, ACTION),
+			.systems = PQgetvalue(rows, row, SYSTEMS),
+			.document = tc_result_get(rows, row, DOCUMENT),
+			.lifecycle = tc_result_get(rows, row, LIFECYCLE),
+		};
+	return TOCSIN_OK;
+}
+
+void tc_events_deinit(struct tc_events *events)
+{
+	PQclear(tc_take(events->rows));
+	events->count = 0;
+}
+
+int tc_events_get_lags(struct tocsin_connection *connection, const struct tc_event_position *live,
+		       struct tc_event_lag ret_lags[static TC_EVENT_READERS_MAX],
+		       unsigned *ret_count, struct tocsin_error *error)
+{
+	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE], limit[12];
+	const char *const values[] = {transaction, sequence, limit};
+	TC_RESULT *rows = NULL;
+	int result;
+
+	tc_event_position_format(live, transaction, sequence);
+	snprintf(limit, sizeof(limit), "%d", TC_EVENT_READERS_MAX);
+	result = tc_query(connection, &tc_sql_core_events_lag, values, &rows, error);
+	if (result)
+		return result;
+	for (int row = 0; row < PQntuples(rows); row++) {
+		struct tc_event_lag *lag = &ret_lags[row];
+
+		snprintf(lag->reader, sizeof(lag->reader), "%s", PQgetvalue(rows, row, 0));
+		lag->seconds = strtod(PQgetvalue(rows, row, 1), NULL);
+		lag->count = strtoll(PQgetvalue(rows, row, 2), NULL, 10);
+	}
+	*ret_count = (unsigned)PQntuples(rows);
 	return TOCSIN_OK;
 }

@@ -5,10 +5,12 @@
  * other order: 401 and 403 before 400 and 415, so that a stranger learns nothing about the input. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "core/call.h"
 #include "core/credentials.h"
 #include "core/input.h"
 #include "core/router.h"
+#include "core/validate.h"
 #include "http/url.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,17 @@ static const char memory_text[] = "Out of memory; try again";
 
 /* --- running --- */
 
+static void run_call(struct tc_call *call)
+{
+	call->has_run = true;
+	call->procedure->run(call);
+}
+
 static void run_job(struct tc_job *job)
 {
 	struct tc_call *call = tc_call_from_job(job);
 
-	call->procedure->run(call);
+	run_call(call);
 }
 
 static void start(struct tc_call *call)
@@ -30,7 +38,7 @@ static void start(struct tc_call *call)
 	if (call->procedure->run_on == TC_RUN_WORK)
 		tc_call_submit(call, call->options->work, run_job);
 	else
-		call->procedure->run(call);
+		run_call(call);
 }
 
 /* --- who calls --- */
@@ -80,7 +88,7 @@ static void authenticate_job(struct tc_job *job)
 	if (call->problem)
 		tc_call_reply_problem(call, call->problem);
 	else
-		call->procedure->run(call); /* already where work may run */
+		run_call(call); /* already where work may run */
 }
 
 /* --- the input --- */
@@ -120,6 +128,19 @@ static bool add_query(const char *name, const char *value, void *userdata)
 	return query->problem->errors_count < TC_PROBLEM_ERRORS_MAX;
 }
 
+static void add_header(struct tc_call *call, const struct tc_field *field, json_t *parameters,
+		       struct tc_problem *problem)
+{
+	const char *value = tc_http_request_header(call->request, field->name);
+
+	if (!value)
+		return;
+	if (tc_utf8_is_valid(value, strlen(value)))
+		tc_input_add_path(field, parameters, value, problem);
+	else
+		tc_validate_add(problem, field->name, "must be UTF-8");
+}
+
 static void read_parameters(struct tc_call *call, const struct tc_route_match *match,
 			    json_t *parameters, struct tc_problem *problem)
 {
@@ -133,6 +154,9 @@ static void read_parameters(struct tc_call *call, const struct tc_route_match *m
 		if (field)
 			add_segment(&match->segments[i], field, parameters, problem);
 	}
+	for (const struct tc_field *field = call->procedure->fields; field && field->type; field++)
+		if (field->place == TC_IN_HEADER)
+			add_header(call, field, parameters, problem);
 }
 
 /* Fills call->input; or says what is wrong, and returns false. `problem` need not be initialised. */

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct tc_http_stream; /* http/stream.h */
+struct tc_http_stream_options;
 struct tc_app; /* core/app.h: the wiring, opaque here */
 struct tc_call;
 
@@ -37,7 +39,8 @@ enum tc_field_type {
 	TC_FIELD_ANY        /* any JSON; the handler looks itself */
 };
 
-enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH };
+/* A header is text, and never required; its name is written as in HTTP: "Last-Event-ID". */
+enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH, TC_IN_HEADER };
 
 enum {
 	TC_REQUIRED = 1u << 0,
@@ -64,7 +67,8 @@ enum {
 	TC_RULE_SYSTEM_READ = 1u << 3,     /* catalog.system.read: a default rule */
 	TC_RULE_SYSTEM_MANAGE = 1u << 4,   /* catalog.system.manage */
 	TC_RULE_SOURCE_MANAGE = 1u << 5,   /* alert.source.manage */
-	TC_RULE_USER_MANAGE = 1u << 6      /* auth.user.manage */
+	TC_RULE_USER_MANAGE = 1u << 6,     /* auth.user.manage */
+	TC_RULE_AUDIT_READ = 1u << 7       /* event.audit.read */
 };
 
 /* Every rule has a name; a row of the table ends with a NULL name (rule.c). */
@@ -98,7 +102,9 @@ enum {
 	TC_FOREIGN = 1u << 1,
 	/* Nobody asks who calls: credentials are not looked at, and the caller is anonymous without rules.
 	 * For log-in, which must work beside a session that ended, and for health. */
-	TC_CALLER_IGNORED = 1u << 2
+	TC_CALLER_IGNORED = 1u << 2,
+	/* Not GET, and yet it only reads: no commit is told after it (core/outbox.h). */
+	TC_CHANGES_NOTHING = 1u << 3
 };
 
 struct tc_procedure {
@@ -163,6 +169,9 @@ void tc_call_reply_empty(struct tc_call *call, unsigned status);
 void tc_call_reply_problem(struct tc_call *call, const struct tc_problem *problem);
 void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Answers with a stream (tc_http_stream_start). On failure the call is still to be answered. */
+int tc_call_stream(struct tc_call *call, const struct tc_http_stream_options *options,
+		   struct tc_http_stream **ret_stream, struct tocsin_error *error);
 /* A failed call of a lower layer: its code decides the status (one table: TIMEOUT, UNAVAILABLE, FULL,
  * CLOSED 503 with Retry-After; LOCK_* , EXISTS, DEADLOCK, RETRY 409; NOT_FOUND 404; INVALID 400; else 500 with
  * a fixed sentence). 500s are logged with the error's text and never show it. */
@@ -193,6 +202,9 @@ struct tc_router_options {
 	struct tc_app *app;
 	tc_authenticate_fn authenticate;
 	struct tc_executor *work; /* borrowed */
+	/* Called before the answer of every call that ran and may have changed something, whatever became
+	 * of it, on the thread that answers; must not block. NULL: nobody is told. */
+	void (*committed)(struct tc_app *app);
 };
 int tc_router_new(struct tc_router **ret_router, const struct tc_router_options *options,
 		  struct tocsin_error *error);

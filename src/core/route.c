@@ -57,7 +57,8 @@ static int check_fields(const struct tc_procedure *procedure, unsigned path_para
 			return tocsin_error_set(error, TOCSIN_E_INVALID,
 						"procedure %s: field %s has no choices",
 						procedure->name, field->name);
-		if (tc_validate_find(procedure->fields, field->name, TC_PLACE_ANY) != field)
+		if (tc_validate_find(procedure->fields, field->name,
+				     TC_PLACE_ANY | TC_PLACE(TC_IN_HEADER)) != field)
 			return tocsin_error_set(error, TOCSIN_E_INVALID,
 						"procedure %s: two fields are called %s",
 						procedure->name, field->name);

@@ -9,5 +9,6 @@ const struct tc_rule tc_rules[] = {
 	{TC_RULE_SOURCE_MANAGE, "alert.source.manage", "Manage the tools that send alerts"},
 	{TC_RULE_KEY_MANAGE, "auth.key.manage", "Make and revoke API keys"},
 	{TC_RULE_USER_MANAGE, "auth.user.manage", "Make, change and delete users"},
+	{TC_RULE_AUDIT_READ, "event.audit.read", "Read who changed what"},
 	{0},
 };

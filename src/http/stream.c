@@ -224,6 +224,7 @@ int tc_http_stream_start(struct tc_http_request *request,
 	tc_list_init(&stream->node);
 	stream->fd = -1;
 	stream->queue_max = options->queue_max;
+	stream->life_ms = options->life_ms;
 	stream->drained = options->drained;
 	stream->closed = options->closed;
 	stream->userdata = options->userdata;

@@ -38,6 +38,8 @@ struct tc_http_stream;
 
 struct tc_http_stream_options {
 	size_t queue_max; /* bytes pushed and not yet taken by the connection */
+	/* Ends in good order after about so long (when a comment is due), 0: never. */
+	unsigned life_ms;
 	/* The connection took everything that was pushed, or has just begun; may be NULL. */
 	void (*drained)(void *userdata);
 	/* Once, last: nothing of the stream is called afterwards. The owner still frees it. */

@@ -48,6 +48,7 @@ void tc_http_stream_attach(struct tc_http_stream *stream, struct tc_http_streams
 	tc_mutex_lock(&streams->mutex);
 	atomic_fetch_add(&stream->refs, 1);
 	stream->comment_ms = tc_clock_ms() + TC_HTTP_STREAM_KEEPALIVE_MS;
+	stream->end_ms = stream->life_ms ? tc_clock_ms() + stream->life_ms : 0;
 	tc_list_push_back(&streams->attached, &stream->node);
 	/* The watcher sleeps until the first comment is due: with none there it sleeps for ever. */
 	if (streams->count++ == 0)
@@ -107,7 +108,10 @@ static int comment_some(struct tc_http_streams *streams, struct tc_http_chunk *c
 		stream->comment_ms = now_ms + TC_HTTP_STREAM_KEEPALIVE_MS;
 		tc_list_remove(&stream->node);
 		tc_list_push_back(&streams->attached, &stream->node);
-		tc_http_stream_comment(stream, comment);
+		if (stream->end_ms && now_ms >= stream->end_ms)
+			tc_http_stream_end(stream);
+		else
+			tc_http_stream_comment(stream, comment);
 	}
 	return -1;
 }

@@ -50,9 +50,11 @@ struct tc_http_stream {
 	struct tc_http_streams *streams; /* mutex; set once, by attach; NULL: never attached */
 	struct tc_list node;             /* streams->mutex: in attached or dead */
 	uint64_t comment_ms;             /* streams->mutex: when the next comment is due */
+	uint64_t end_ms;                 /* set by attach; 0: never */
 	int fd;                          /* the connection's socket */
 
 	size_t queue_max;
+	unsigned life_ms;
 	void (*drained)(void *userdata);
 	void (*closed)(void *userdata);
 	void *userdata;

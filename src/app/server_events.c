@@ -1,0 +1,63 @@
+/* app/server_events.c: the wiring of the outbox: who reads events, and who is told of commits. */
+#include "app/pools.h"
+#include "app/server.h"
+#include "core/event_reader.h"
+#include "core/event_retention.h"
+#include "core/outbox.h"
+#include "modules/event/event.h"
+#include "modules/event/live.h"
+#include "sql_app.h"
+
+/* The rest of the connections is for requests. */
+#define STREAMS_MAX(connections) ((connections) / 4 * 3)
+
+int tc_server_open_events(struct tc_server *server, struct tocsin_error *error)
+{
+	struct tc_app *app = &server->app;
+	struct tc_outbox_options outbox = {.hints = app->hints};
+	struct tc_event_live_options live = {.work = app->work,
+					     .pool = app->work_pool,
+					     .streams_max =
+						     STREAMS_MAX(tc_server_connections_max())};
+	int result = tc_pools_new_events(&server->event_pool, server->config,
+					 server->database.conninfo, error);
+
+	outbox.pool = server->event_pool;
+	if (result == TOCSIN_OK)
+		result = tc_outbox_new(&app->outbox, &outbox, error);
+	live.outbox = app->outbox;
+	if (result == TOCSIN_OK)
+		result = tc_event_live_new(&app->live, &live, error);
+	if (result == TOCSIN_OK)
+		result = tc_event_audit_new(&server->audit, app->work_pool, app->outbox, error);
+	return result;
+}
+
+int tc_server_start_events(struct tc_server *server, struct tocsin_error *error)
+{
+	const struct tc_config *config = server->config;
+	const struct tc_event_retention_options retention = {
+		.pool = server->app.work_pool,
+		.locks = server->app.locks,
+		.rules = {{&tc_sql_core_remove_events, config->event_retention_s},
+			  {&tc_sql_event_remove_audit, config->audit_retention_s}},
+		.rules_count = 2,
+	};
+	int result = tc_outbox_start(server->app.outbox, error);
+
+	if (result == TOCSIN_OK)
+		result = tc_event_retention_new(&server->retention, &retention, error);
+	return result;
+}
+
+void tc_server_close_events(struct tc_server *server)
+{
+	struct tc_app *app = &server->app;
+
+	server->retention = tc_event_retention_free(server->retention);
+	tc_outbox_stop(app->outbox);
+	server->audit = tc_event_reader_free(server->audit);
+	app->live = tc_event_live_free(app->live);
+	app->outbox = tc_outbox_free(app->outbox);
+	server->event_pool = tocsin_pool_free(server->event_pool);
+}

@@ -1,0 +1,313 @@
+/* core/outbox.c: see outbox.h.
+ *
+ * Hints of this node's own commits come back to it; they carry its name, and are not listened to.
+ *
+ * Locking: `mutex` guards `position` and the counts for those who ask, and `must_stop`; the thread alone
+ * moves them. `wanted` is atomic: of many commits in a row all but the first pay one exchange. */
+#include "core/outbox.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "base/uuid.h"
+#include "core/hints.h"
+#include "core/notify.h"
+#include "sql_app.h"
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOPIC           "events"
+#define SUBSCRIBERS_MAX 8
+/* While events are held: the first wait, which doubles up to TC_OUTBOX_LOOK_MS. */
+#define HELD_MS 10u
+
+struct subscriber {
+	tc_outbox_fn tell;
+	void *userdata;
+};
+
+struct tc_outbox {
+	struct tc_outbox_options options;
+	char node[TC_UUID_SIZE];
+	struct tc_notify *notify;
+	struct subscriber subscribers[TC_OUTBOX_STAGES][SUBSCRIBERS_MAX];
+	unsigned subscribers_count[TC_OUTBOX_STAGES];
+	struct tc_events *page; /* the thread's */
+	pthread_t thread;
+	bool is_started;
+	atomic_bool wanted;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* wanted or must_stop */
+	bool must_stop;
+	struct tc_event_position position;
+	uint64_t events, looks;
+};
+
+TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
+
+static void wake(struct tc_outbox *outbox)
+{
+	if (atomic_exchange(&outbox->wanted, true))
+		return;
+	tc_mutex_lock(&outbox->mutex);
+	pthread_cond_signal(&outbox->changed);
+	tc_mutex_unlock(&outbox->mutex);
+}
+
+static void on_hint(const char *detail, void *userdata)
+{
+	struct tc_outbox *outbox = userdata;
+
+	if (!detail || strcmp(detail, outbox->node) != 0)
+		wake(outbox);
+}
+
+void tc_outbox_committed(struct tc_outbox *outbox)
+{
+	if (!outbox)
+		return;
+	wake(outbox);
+	tc_notify_request(outbox->notify);
+}
+
+/* --- reading --- */
+
+static void hand_on(struct tc_outbox *outbox, const struct tc_events *page)
+{
+	for (unsigned stage = 0; stage < TC_OUTBOX_STAGES; stage++)
+		for (unsigned i = 0; i < outbox->subscribers_count[stage]; i++) {
+			const struct subscriber *subscriber = &outbox->subscribers[stage][i];
+
+			subscriber->tell(page->events, page->count, subscriber->userdata);
+		}
+	tc_mutex_lock(&outbox->mutex);
+	outbox->position = page->events[page->count - 1].position;
+	outbox->events += page->count;
+	tc_mutex_unlock(&outbox->mutex);
+}
+
+/* Reads and hands on all there is. *ret_is_held: something waits for a transaction to end. */
+static int look(struct tc_outbox *outbox, bool *ret_is_held, struct tocsin_error *error)
+{
+	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
+	TC_RESULT *held = NULL;
+	unsigned count = TC_EVENTS_MAX;
+	int result = tocsin_pool_acquire(outbox->options.pool, &connection, error);
+
+	while (result == TOCSIN_OK && count == TC_EVENTS_MAX) {
+		struct tc_event_position after = outbox->position;
+
+		result = tc_events_fetch(connection, &after, TC_EVENTS_MAX, outbox->page, error);
+		if (result)
+			return result;
+		count = outbox->page->count;
+		if (count > 0)
+			hand_on(outbox, outbox->page);
+		tc_events_deinit(outbox->page);
+	}
+	if (result == TOCSIN_OK)
+		result = tc_query(connection, &tc_sql_core_events_held, NULL, &held, error);
+	if (result == TOCSIN_OK)
+		*ret_is_held = tc_result_is_true(held, 0, 0);
+	return result;
+}
+
+/* Until it is time to look: `pace_ms` at the earliest, `look_ms` at the latest. False: to stop. */
+static bool wait_for_look(struct tc_outbox *outbox, uint64_t pace_ms, uint64_t look_ms)
+{
+	TC_LOCKED(&outbox->mutex);
+
+	while (!outbox->must_stop) {
+		uint64_t until_ms = atomic_load(&outbox->wanted) ? pace_ms : look_ms;
+
+		if (tc_clock_ms() >= until_ms)
+			break;
+		tc_cond_wait_until(&outbox->changed, &outbox->mutex, until_ms);
+	}
+	outbox->looks++;
+	return !outbox->must_stop;
+}
+
+static void *run(void *argument)
+{
+	struct tc_outbox *outbox = argument;
+	uint64_t pace_ms = 0, look_ms = 0, held_ms = HELD_MS;
+	bool has_failed = false;
+
+	while (wait_for_look(outbox, pace_ms, look_ms)) {
+		struct tocsin_error error;
+		bool is_held = false;
+		int result;
+
+		/* Before the look: a commit from now on may be too late for it. */
+		atomic_store(&outbox->wanted, false);
+		result = look(outbox, &is_held, &error);
+		if (result && !has_failed)
+			tc_log_warning("outbox.failed", "cannot read events: %s", error.message);
+		has_failed = result != TOCSIN_OK;
+		held_ms = is_held ? TC_MIN(held_ms * 2, TC_OUTBOX_LOOK_MS) : HELD_MS;
+		pace_ms = tc_clock_ms() + TC_OUTBOX_PACE_MS;
+		look_ms = tc_clock_ms() + (is_held ? held_ms : TC_OUTBOX_LOOK_MS);
+	}
+	return NULL;
+}
+
+/* --- the beginning --- */
+
+/* All or nothing, and once: the node that comes next finds nothing to adopt. */
+static int adopt(struct tocsin_connection *connection, void *userdata, struct tocsin_error *error)
+{
+	static const struct tc_sql *const steps[] = {
+		&tc_sql_core_adopt_readers, &tc_sql_core_adopt_events, &tc_sql_core_adopt_horizon};
+	TC_RESULT *foreign = NULL;
+	int result = tc_query(connection, &tc_sql_core_adopt_lock, NULL, NULL, error);
+
+	if (result == TOCSIN_OK)
+		result = tc_query(connection, &tc_sql_core_events_foreign, NULL, &foreign, error);
+	if (result != TOCSIN_OK || !tc_result_is_true(foreign, 0, 0))
+		return result;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(steps) && result == TOCSIN_OK; i++)
+		result = tc_query(connection, steps[i], NULL, NULL, error);
+	*(bool *)userdata = result == TOCSIN_OK;
+	return result;
+}
+
+/* Transactions of a restored dump have numbers of another cluster: those that this one is yet to give would
+ * be waited for, and new events would be sorted before what was read. */
+static int adopt_foreign(struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	struct tocsin_connection *connection;
+	TC_RESULT *foreign = NULL;
+	bool has_adopted = false;
+	int result = tocsin_pool_acquire(pool, &connection, error);
+
+	if (result)
+		return result;
+	result = tc_query(connection, &tc_sql_core_events_foreign, NULL, &foreign, error);
+	tocsin_pool_release(connection);
+	if (result != TOCSIN_OK || !tc_result_is_true(foreign, 0, 0))
+		return result;
+	result = tocsin_pool_transact(pool, adopt, &has_adopted, error);
+	if (result == TOCSIN_OK && has_adopted)
+		tc_log_info("outbox.adopted", "adopted the events of a restored database");
+	return result;
+}
+
+static int find_start(struct tc_outbox *outbox, struct tocsin_error *error)
+{
+	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
+	char back[12];
+	const char *const values[] = {back};
+	TC_RESULT *rows = NULL;
+	int result = tocsin_pool_acquire(outbox->options.pool, &connection, error);
+
+	snprintf(back, sizeof(back), "%u", TC_OUTBOX_REPLAY);
+	if (result == TOCSIN_OK)
+		result = tc_query(connection, &tc_sql_core_events_start, values, &rows, error);
+	if (result == TOCSIN_OK)
+		outbox->position = tc_event_position_get(rows, 0, 0);
+	return result;
+}
+
+int tc_outbox_new(struct tc_outbox **ret_outbox, const struct tc_outbox_options *options,
+		  struct tocsin_error *error)
+{
+	TC_CLEANUP(tc_outbox_free) struct tc_outbox *outbox = calloc(1, sizeof(*outbox));
+	char payload[sizeof(TOPIC) + TC_UUID_SIZE];
+	int result;
+
+	if (!outbox)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the outbox");
+	tc_mutex_init(&outbox->mutex);
+	tc_cond_init(&outbox->changed);
+	outbox->options = *options;
+	tc_uuid_new(outbox->node);
+	snprintf(payload, sizeof(payload), TOPIC ":%s", outbox->node);
+	outbox->page = calloc(1, sizeof(*outbox->page));
+	if (!outbox->page)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the outbox");
+	result = adopt_foreign(options->pool, error);
+	if (result == TOCSIN_OK)
+		result = find_start(outbox, error);
+	if (result == TOCSIN_OK)
+		result = tc_notify_new(&outbox->notify, options->pool, payload, error);
+	/* Last: what hints know can no longer go away. */
+	if (result == TOCSIN_OK && options->hints)
+		result = tc_hints_subscribe(options->hints, TOPIC, on_hint, outbox, error);
+	if (result == TOCSIN_OK)
+		*ret_outbox = tc_take(outbox);
+	return result;
+}
+
+int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc_outbox_fn tell,
+			void *userdata, struct tocsin_error *error)
+{
+	unsigned *count = &outbox->subscribers_count[stage];
+
+	assert(!outbox->is_started);
+	if (*count == SUBSCRIBERS_MAX)
+		return tocsin_error_set(error, TOCSIN_E_FULL,
+					"there are %d subscribers to events already",
+					SUBSCRIBERS_MAX);
+	outbox->subscribers[stage][(*count)++] = (struct subscriber){tell, userdata};
+	return TOCSIN_OK;
+}
+
+int tc_outbox_start(struct tc_outbox *outbox, struct tocsin_error *error)
+{
+	bool is_held;
+	int result = look(outbox, &is_held, error);
+
+	if (result == TOCSIN_OK)
+		result = tc_thread_start(&outbox->thread, "outbox", run, outbox, error);
+	outbox->is_started = result == TOCSIN_OK;
+	return result;
+}
+
+void tc_outbox_stop(struct tc_outbox *outbox)
+{
+	if (!outbox || !outbox->is_started)
+		return;
+	tc_mutex_lock(&outbox->mutex);
+	outbox->must_stop = true;
+	pthread_cond_signal(&outbox->changed);
+	tc_mutex_unlock(&outbox->mutex);
+	pthread_join(outbox->thread, NULL);
+	outbox->is_started = false;
+}
+
+struct tc_outbox *tc_outbox_free(struct tc_outbox *outbox)
+{
+	if (!outbox)
+		return NULL;
+	tc_outbox_stop(outbox);
+	tc_notify_free(outbox->notify);
+	free(outbox->page);
+	pthread_cond_destroy(&outbox->changed);
+	pthread_mutex_destroy(&outbox->mutex);
+	free(outbox);
+	return NULL;
+}
+
+struct tc_event_position tc_outbox_position(struct tc_outbox *outbox)
+{
+	TC_LOCKED(&outbox->mutex);
+
+	return outbox->position;
+}
+
+void tc_outbox_get_stats(struct tc_outbox *outbox, struct tc_outbox_stats *ret_stats)
+{
+	TC_LOCKED(&outbox->mutex);
+
+	*ret_stats = (struct tc_outbox_stats){
+		.position = outbox->position,
+		.events = outbox->events,
+		.looks = outbox->looks,
+		.hints_sent = tc_notify_sent(outbox->notify),
+	};
+}

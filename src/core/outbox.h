@@ -1,0 +1,58 @@
+/* core/outbox.h: this node's reader of the outbox, and how commits are told.
+ *
+ * Model. One thread follows table `events` in its order, from where the node started, and hands every event
+ * once, in batches, to subscribers of this process: first to caches, then to listeners, so that who is
+ * told of a change and asks finds no answer from before it. It looks when a commit of this node or
+ * a hint of another says so, at most once in TC_OUTBOX_PACE_MS, and in any case every TC_OUTBOX_LOOK_MS,
+ * because a hint may be lost. An event that stands behind a transaction still running has to wait for it: then
+ * it looks again soon. While the database is away it waits; nothing is lost.
+ *
+ * Threads: subscribe before start; the rest is for any thread. Subscribers are called on the outbox's
+ * thread (during start: on the caller's), must not block on anything slow, and may keep nothing of the events. */
+#pragma once
+
+#include "core/events.h"
+
+#define TC_OUTBOX_LOOK_MS 1000u
+#define TC_OUTBOX_PACE_MS 5u
+/* Events before the start that subscribers are told, so that those who come back after a restart can be
+ * served from memory. */
+#define TC_OUTBOX_REPLAY 2000u
+
+struct tc_outbox;
+struct tc_hints;
+
+enum tc_outbox_stage { TC_OUTBOX_CACHES, TC_OUTBOX_LISTENERS, TC_OUTBOX_STAGES };
+typedef void (*tc_outbox_fn)(const struct tc_event *events, unsigned count, void *userdata);
+
+struct tc_outbox_options {
+	struct tocsin_pool *pool; /* borrowed; two connections: reading, and sending hints */
+	struct tc_hints *hints;   /* borrowed; to be freed before the outbox */
+};
+
+struct tc_outbox_stats {
+	struct tc_event_position position;
+	uint64_t events, looks, hints_sent;
+};
+
+/* Adopts events of a restored dump, finds where to begin, and subscribes to hints. Blocks. */
+int tc_outbox_new(struct tc_outbox **ret_outbox, const struct tc_outbox_options *options,
+		  struct tocsin_error *error);
+/* At most 8 a stage; within a stage in the order of subscription. */
+int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc_outbox_fn tell,
+			void *userdata, struct tocsin_error *error);
+/* Reads what is there, blocking, then starts the threads. */
+int tc_outbox_start(struct tc_outbox *outbox, struct tocsin_error *error);
+/* Joins the reading thread: subscribers are not called any more, and may go. NULL allowed. */
+void tc_outbox_stop(struct tc_outbox *outbox);
+/* Stops; sends the hint that was asked for last. NULL allowed, returns NULL. */
+struct tc_outbox *tc_outbox_free(struct tc_outbox *outbox);
+TC_DEFINE_CLEANUP(struct tc_outbox *, tc_outbox_free);
+
+/* To be called after a commit that may have written events: wakes this node's reader, and hints to
+ * the others. Costs next to nothing when called often. Does not block. NULL allowed. */
+void tc_outbox_committed(struct tc_outbox *outbox);
+
+/* Everything up to here has been handed on. */
+struct tc_event_position tc_outbox_position(struct tc_outbox *outbox);
+void tc_outbox_get_stats(struct tc_outbox *outbox, struct tc_outbox_stats *ret_stats);

@@ -1,0 +1,83 @@
+/* modules/event/audit.c: the audit trail: a copy of the outbox that outlives it (sql/0010_audit.sql). */
+#include "modules/event/event.h"
+
+#include "sql_app.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Events copied in a transaction: within the database, so many are cheap. */
+#define COPY_MAX 5000u
+
+TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
+
+static int copy(struct tocsin_connection *connection, const struct tc_event_span *span,
+		void *userdata, struct tocsin_error *error)
+{
+	char texts[4][TC_EVENT_NUMBER_SIZE];
+	const char *const values[] = {texts[0], texts[1], texts[2], texts[3]};
+
+	(void)userdata;
+	tc_event_position_format(&span->from, texts[0], texts[1]);
+	tc_event_position_format(&span->to, texts[2], texts[3]);
+	return tc_query(connection, &tc_sql_event_copy_audit, values, NULL, error);
+}
+
+int tc_event_audit_new(struct tc_event_reader **ret_reader, struct tocsin_pool *work_pool,
+		       struct tc_outbox *outbox, struct tocsin_error *error)
+{
+	const struct tc_event_reader_options options = {.name = "audit",
+							.thread_name = "audit",
+							.pool = work_pool,
+							.outbox = outbox,
+							.batch_max = COPY_MAX,
+							.handle = copy};
+
+	return tc_event_reader_new(ret_reader, &options, error);
+}
+
+static const struct tc_sql *find_statement(const struct tc_event_audit_filter *filter)
+{
+	if (filter->subject)
+		return &tc_sql_event_list_audit_subject;
+	return filter->actor ? &tc_sql_event_list_audit_actor : &tc_sql_event_list_audit;
+}
+
+int tc_event_audit_list(struct tocsin_pool *work_pool, const struct tc_event_audit_filter *filter,
+			struct tc_buffer *ret_json, struct tocsin_error *error)
+{
+	char limit[12]; /* one more than shown says whether there is a next page */
+	const char *const values[] = {limit, filter->cursor,
+				      filter->subject ? filter->subject : filter->actor,
+				      filter->actor};
+	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
+	TC_RESULT *rows = NULL;
+	int result, shown;
+
+	if (filter->cursor && (!filter->cursor[0] || strlen(filter->cursor) > 18 ||
+			       filter->cursor[strspn(filter->cursor, "0123456789")]))
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"cursor is not one that a list gave");
+	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
+	result = tocsin_pool_acquire(work_pool, &connection, error);
+	if (result == TOCSIN_OK)
+		result = tc_query(connection, find_statement(filter), values, &rows, error);
+	if (result)
+		return result;
+	shown = TC_MIN(PQntuples(rows), (int)filter->limit);
+	tc_buffer_append_text(ret_json, "{\"entries\":[");
+	for (int row = 0; row < shown; row++) {
+		if (row > 0)
+			tc_buffer_append_text(ret_json, ",");
+		tc_buffer_append(ret_json, PQgetvalue(rows, row, 1),
+				 (size_t)PQgetlength(rows, row, 1));
+	}
+	tc_buffer_append_text(ret_json, "]");
+	if (PQntuples(rows) > shown)
+		tc_buffer_append_format(ret_json, ",\"nextCursor\":\"%s\"",
+					PQgetvalue(rows, shown - 1, 0));
+	tc_buffer_append_text(ret_json, "}");
+	if (ret_json->failed)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"Out of memory, or an answer too large");
+	return TOCSIN_OK;
+}

@@ -1,0 +1,101 @@
+/* modules/event/event_api.c: the procedures of live streams and of the audit trail. */
+#include "core/app.h"
+#include "modules/event/event.h"
+#include "modules/event/live.h"
+
+#define PLACE_MAX   64
+#define SUBJECT_MAX 255
+#define ACTOR_MAX   255
+#define CURSOR_MAX  18
+
+/* A client that comes back by itself sends the header, to the address that it was given at first: so
+ * the header is newer. */
+static void run_stream(struct tc_call *call)
+{
+	const char *place = tc_call_string(call, "Last-Event-ID");
+
+	if (!place)
+		place = tc_call_string(call, "lastEventId");
+	tc_event_live_open(tc_call_app(call)->live, call, place);
+}
+
+static void run_list_audit(struct tc_call *call)
+{
+	const struct tc_event_audit_filter filter = {
+		.subject = tc_call_string(call, "subject"),
+		.actor = tc_call_string(call, "actor"),
+		.cursor = tc_call_string(call, "cursor"),
+		.limit = (unsigned)tc_call_integer(call, "limit", TC_EVENT_AUDIT_DEFAULT),
+	};
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+
+	if (tc_event_audit_list(tc_call_app(call)->work_pool, &filter, &json, &error))
+		tc_call_reply_error(call, &error);
+	else
+		tc_call_reply_buffer(call, 200, &json);
+}
+
+static const struct tc_field stream_fields[] = {
+	{.name = "Last-Event-ID",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_HEADER,
+	 .min = 1,
+	 .max = PLACE_MAX,
+	 .description = "Begin after the event with this id; without one, begin now"},
+	{.name = "lastEventId",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = PLACE_MAX,
+	 .description = "The same for clients that cannot set headers"},
+	{.type = TC_FIELD_END},
+};
+
+static const struct tc_field audit_fields[] = {
+	{.name = "subject",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = SUBJECT_MAX,
+	 .description = "Only changes of the thing with this id"},
+	{.name = "actor",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = ACTOR_MAX,
+	 .description = "Only changes that this one made: key:ID, user:ID, source:NAME"},
+	{.name = "limit",
+	 .type = TC_FIELD_INTEGER,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = TC_EVENT_AUDIT_MAX,
+	 .description = "Most entries in the answer; 50 unless given"},
+	{.name = "cursor",
+	 .type = TC_FIELD_STRING,
+	 .place = TC_IN_QUERY,
+	 .min = 1,
+	 .max = CURSOR_MAX,
+	 .description = "nextCursor of the page before"},
+	{.type = TC_FIELD_END},
+};
+
+const struct tc_procedure tc_event_procedures[] = {
+	{.name = "streamEvents",
+	 .method = TC_GET,
+	 .path = "/api/v1/events",
+	 .rule = TC_RULE_INCIDENT_READ,
+	 .run_on = TC_RUN_INLINE,
+	 .fields = stream_fields,
+	 .run = run_stream,
+	 .summary = "Streams what happens to incidents, as server-sent events"},
+	{.name = "listAuditTrail",
+	 .method = TC_GET,
+	 .path = "/api/v1/audit",
+	 .rule = TC_RULE_AUDIT_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = audit_fields,
+	 .run = run_list_audit,
+	 .summary = "Lists who changed what and when, newest first"},
+	{.name = NULL},
+};

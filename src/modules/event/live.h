@@ -1,0 +1,49 @@
+/* modules/event/live.h: streams of events to clients (server-sent events).
+ *
+ * Model. This node's outbox hands every event on once; here it becomes text, once, which all streams share
+ * (http/stream.h). The last few thousand events are kept in memory, in the ring. A stream begins behind
+ * a place: now, or what the client says it has got. If the ring holds everything after it, the stream
+ * is given that and is live from then on. If not, it catches up first: pages of events are read from the database
+ * on the work executor, the next one when the connection has taken the last, until the ring has what
+ * is left. There is no moment between the two at which an event could be missed: both are one order
+ * of events (core/events.h), and a stream goes live under the mutex under which the ring grows.
+ *
+ * A place is TRANSACTION.SEQUENCE of an event, or that and ".1" between the two things a stream is told
+ * of it (its kind, and incident.lifecycle.changed): text that only we understand, good on every node.
+ *
+ * A place whose next events are gone, or one of another database, gets the event `events.gap`: what the client
+ * knows may be wrong, and is to be read again.
+ *
+ * Threads: any. Nothing here blocks but free. */
+#pragma once
+
+#include "core/outbox.h"
+#include "core/procedure.h"
+
+struct tc_event_live;
+
+/* A stream ends after so long, in good order, so that its caller's rights are looked at again. */
+#define TC_EVENT_STREAM_LIFE_MS (60u * 60u * 1000u)
+
+struct tc_event_live_options {
+	struct tc_outbox *outbox; /* borrowed; not started yet */
+	struct tc_executor *work; /* borrowed; for catching up; freed before */
+	struct tocsin_pool *pool; /* borrowed; the work pool */
+	unsigned streams_max;     /* further ones are refused with 503 */
+};
+
+struct tc_event_live_stats {
+	unsigned streams;
+	uint64_t delivered; /* events times streams */
+	uint64_t resumed;   /* streams that caught up from the database */
+	uint64_t gaps;
+};
+
+int tc_event_live_new(struct tc_event_live **ret_live, const struct tc_event_live_options *options,
+		      struct tocsin_error *error);
+/* When HTTP server and executor are gone and the outbox has stopped. NULL allowed, returns NULL. */
+struct tc_event_live *tc_event_live_free(struct tc_event_live *live);
+
+/* Takes the call and answers it: with a stream from behind `place` (NULL: now), 400 if that is none, 503. */
+void tc_event_live_open(struct tc_event_live *live, struct tc_call *call, const char *place);
+void tc_event_live_get_stats(struct tc_event_live *live, struct tc_event_live_stats *ret_stats);
