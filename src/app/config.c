@@ -13,14 +13,10 @@
 #include <string.h>
 #include <tocsin/pool.h>
 
-<<<<<<< main
 #define DAY_MS     86400000
 #define YEAR_HOURS 8760
-=======
-#define DAY_MS 86400000
-#define DAY_S  86400u
-#define YEAR_S (365u * DAY_S)
->>>>>>> local
+#define DAY_S      86400u
+#define YEAR_S     (365u * DAY_S)
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_DURATION, KIND_CHOICE, KIND_LOG };
 

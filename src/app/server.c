@@ -29,18 +29,9 @@
 #define DRAIN_TIMEOUT_MS    20000u
 
 static const struct tc_procedure *const tables[] = {
-<<<<<<< main
 	tc_incident_procedures,      tc_alert_procedures,          tc_auth_procedures,
-	tc_catalog_group_procedures, tc_catalog_system_procedures, tc_status_procedures,
-=======
-	tc_incident_procedures,
-	tc_alert_procedures,
-	tc_auth_procedures,
-	tc_catalog_group_procedures,
-	tc_catalog_system_procedures,
-	tc_event_procedures,
+	tc_catalog_group_procedures, tc_catalog_system_procedures, tc_event_procedures,
 	tc_status_procedures,
->>>>>>> local
 };
 
 struct tc_server *tc_server_from(struct tc_app *app)

@@ -122,16 +122,6 @@ static void format_locks(struct tocsin_locks *locks, struct tc_buffer *out)
 		   "Operations ended because they waited for each other.", (double)stats.deadlocks);
 }
 
-<<<<<<< main
-static void format_http(struct tc_http_server *http, struct tc_buffer *out)
-{
-	if (!http)
-		return; /* it is just being made */
-	format_one(out, "tocsin_http_requests_in_flight", "gauge",
-		   "Requests that are being answered.", tc_http_server_in_flight(http));
-	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
-		   tc_http_server_connections(http));
-=======
 static void format_lags(const struct tc_nodes_status *status, struct tc_buffer *out)
 {
 	const char *const seconds = "tocsin_outbox_lag_seconds";
@@ -149,7 +139,16 @@ static void format_lags(const struct tc_nodes_status *status, struct tc_buffer *
 		snprintf(labels, sizeof(labels), "reader=\"%s\"", status->lags[i].reader);
 		tc_metrics_sample(out, unread, labels, (double)status->lags[i].count);
 	}
->>>>>>> local
+}
+
+static void format_http(struct tc_http_server *http, struct tc_buffer *out)
+{
+	if (!http)
+		return; /* it is just being made */
+	format_one(out, "tocsin_http_requests_in_flight", "gauge",
+		   "Requests that are being answered.", tc_http_server_in_flight(http));
+	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
+		   tc_http_server_connections(http));
 }
 
 static void format_node(struct tc_server *server, struct tc_buffer *out)

@@ -6,11 +6,8 @@
 #include "base/log.h"
 #include "core/credentials.h"
 #include "core/metrics.h"
-<<<<<<< main
-#include <assert.h>
-=======
 #include "http/stream.h"
->>>>>>> local
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -30,35 +30,7 @@ struct tc_auth {
 	struct tc_executor *hasher; /* under the lock; NULL once stopped */
 };
 
-<<<<<<< main
 static void forget(const char *id, void *userdata)
-=======
-/* What everybody may, with or without a key. */
-#define DEFAULT_RULES (TC_RULE_INCIDENT_READ | TC_RULE_SYSTEM_READ)
-#define MANAGER_RULES                                                                              \
-	(DEFAULT_RULES | TC_RULE_INCIDENT_MANAGE | TC_RULE_SYSTEM_MANAGE | TC_RULE_SOURCE_MANAGE)
-
-static const struct {
-	const char *name;
-	uint32_t rules;
-} roles[] = {
-	{"admin", MANAGER_RULES | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE | TC_RULE_AUDIT_READ},
-	{"manager", MANAGER_RULES},
-	{"viewer", DEFAULT_RULES},
-};
-
-const char *const *tc_auth_roles(void)
-{
-	static const char *const names[] = {"admin", "manager", "viewer", NULL};
-
-	static_assert(TC_ARRAY_LENGTH(names) == TC_ARRAY_LENGTH(roles) + 1,
-		      "every role has its name");
-	return names;
-}
-
-/* A role this binary does not know has no rules: a newer node may have made it. */
-static uint32_t find_rules(const char *role)
->>>>>>> local
 {
 	tc_auth_forget(userdata, id);
 }
