@@ -6,6 +6,7 @@
 
 #include "app/nodes.h"
 #include "app/pools.h"
+#include "app/procedures.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "core/hints.h"
@@ -27,12 +28,6 @@
 #define HTTP_BODY_MAX       ((size_t)1024 * 1024)
 #define HTTP_IDLE_TIMEOUT_S 75u
 #define DRAIN_TIMEOUT_MS    20000u
-
-static const struct tc_procedure *const tables[] = {
-	tc_incident_procedures,      tc_alert_procedures,          tc_auth_procedures,
-	tc_catalog_group_procedures, tc_catalog_system_procedures, tc_event_procedures,
-	tc_status_procedures,
-};
 
 struct tc_server *tc_server_from(struct tc_app *app)
 {
@@ -188,8 +183,8 @@ static void on_commit(struct tc_app *app)
 
 static int open_http(struct tc_server *server, struct tocsin_error *error)
 {
-	struct tc_router_options router = {.tables = tables,
-					   .tables_count = TC_ARRAY_LENGTH(tables),
+	struct tc_router_options router = {.tables = tc_procedure_tables,
+					   .tables_count = tc_procedure_tables_count,
 					   .app = &server->app,
 					   .authenticate = tc_auth_authenticate,
 					   .work = server->app.work,

@@ -1,0 +1,12 @@
+/* app/procedures.h: every table of procedures that there is: what the server answers, and what the command
+ * line and the documents know. Read-only. */
+#pragma once
+
+#include "core/procedure.h"
+
+/* Each ends with a row whose name is NULL. */
+extern const struct tc_procedure *const tc_procedure_tables[];
+extern const size_t tc_procedure_tables_count;
+
+/* NULL if no row has that name. */
+const struct tc_procedure *tc_procedure_find(const char *name);
