@@ -22,16 +22,16 @@ enum {
 	TOCSIN_E_UNAVAILABLE,  /* the database cannot be reached, or went away; try again later */
 	TOCSIN_E_LOCK_BUSY,    /* tried without waiting, and somebody holds the key */
 	TOCSIN_E_LOCK_TIMEOUT, /* the key was not granted within the lock timeout */
-	TOCSIN_E_LOCK_HELD,    /* this process (session lock) or operation (nested) already holds it */
-	TOCSIN_E_LOCK_LOST,    /* the lock was lost; fenced work was rolled back */
-	TOCSIN_E_DEADLOCK,     /* operations wait for each other; this one was ended: retry it */
-	TOCSIN_E_RETRY,        /* serialization failure: retry the transaction */
-	TOCSIN_E_FULL,         /* a bounded thing is full: queue, or the server's lock table */
-	TOCSIN_E_CLOSED,       /* the pool, lock service or queue is shutting down */
-	TOCSIN_E_EXISTS,       /* unique violation */
-	TOCSIN_E_REFERENCE,    /* foreign-key violation */
-	TOCSIN_E_NOT_FOUND,    /* no such thing */
-	TOCSIN_E_DATABASE,     /* any other database error; see sqlstate */
+	TOCSIN_E_LOCK_HELD, /* this process (session lock) or operation (nested) already holds it */
+	TOCSIN_E_LOCK_LOST, /* the lock was lost; fenced work was rolled back */
+	TOCSIN_E_DEADLOCK,  /* operations wait for each other; this one was ended: retry it */
+	TOCSIN_E_RETRY,     /* serialization failure: retry the transaction */
+	TOCSIN_E_FULL,      /* a bounded thing is full: queue, or the server's lock table */
+	TOCSIN_E_CLOSED,    /* the pool, lock service or queue is shutting down */
+	TOCSIN_E_EXISTS,    /* unique violation */
+	TOCSIN_E_REFERENCE, /* foreign-key violation */
+	TOCSIN_E_NOT_FOUND, /* no such thing */
+	TOCSIN_E_DATABASE,  /* any other database error; see sqlstate */
 	TOCSIN_E_COUNT
 };
 

@@ -33,16 +33,18 @@ struct tocsin_session; /* a session lock */
 struct tocsin_locks_options {
 	struct tocsin_pool *lock_pool; /* borrowed; must outlive the service; purpose LOCK */
 	struct tocsin_pool *work_pool; /* borrowed; may be NULL if tocsin_lock_work is not used */
-	unsigned wait_timeout_ms;      /* longest wait for a key inside this process and in PostgreSQL; > 0 */
-	unsigned idle_tx_timeout_ms;   /* a fenced work transaction idle for longer is ended by the server,
+	unsigned
+		wait_timeout_ms; /* longest wait for a key inside this process and in PostgreSQL; > 0 */
+	unsigned
+		idle_tx_timeout_ms; /* a fenced work transaction idle for longer is ended by the server,
 					  so that it cannot keep the next holder out; 0: never */
 };
 
 struct tocsin_locks_stats {
-	unsigned sessions;      /* session locks held now */
-	unsigned waiting;       /* callers waiting for a key inside this process now */
+	unsigned sessions; /* session locks held now */
+	unsigned waiting;  /* callers waiting for a key inside this process now */
 	uint64_t acquired, waited, timeouts, lost, deadlocks; /* since the start */
-	uint64_t wait_us;       /* total time spent waiting for keys, microseconds */
+	uint64_t wait_us; /* total time spent waiting for keys, microseconds */
 };
 
 /* Longest key in bytes; a longer or empty one is TOCSIN_E_INVALID. */
@@ -66,8 +68,9 @@ typedef void (*tocsin_lost_fn)(struct tocsin_session *session, void *userdata);
 /* Tries a session lock, without waiting for its holder. Blocks for one round trip. On success the
  * caller owns *ret_session and frees it with tocsin_session_free. Errors: LOCK_BUSY (somebody else
  * holds it), LOCK_HELD (this service does), FULL (the server's lock table), RANK, UNAVAILABLE, ... */
-int tocsin_lock_try(struct tocsin_locks *locks, const char *key, tocsin_lost_fn lost, void *userdata,
-		    struct tocsin_session **ret_session, struct tocsin_error *error);
+int tocsin_lock_try(struct tocsin_locks *locks, const char *key, tocsin_lost_fn lost,
+		    void *userdata, struct tocsin_session **ret_session,
+		    struct tocsin_error *error);
 
 bool tocsin_session_is_held(const struct tocsin_session *session);
 

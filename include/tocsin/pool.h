@@ -36,25 +36,27 @@ struct tocsin_pool;
 struct tocsin_connection;
 
 struct tocsin_pool_options {
-	const char *name;                 /* in errors and application_name; copied; at most 63 bytes */
-	const char *conninfo;             /* libpq connection string or URI, several hosts allowed; copied */
+	const char *name;     /* in errors and application_name; copied; at most 63 bytes */
+	const char *conninfo; /* libpq connection string or URI, several hosts allowed; copied */
 	enum tocsin_pool_purpose purpose;
-	unsigned max;                     /* connections; at least 1, at most TOCSIN_POOL_MAX */
-	unsigned connection_timeout_ms;   /* longest wait for a connection, connecting included; > 0 */
-	unsigned idle_timeout_ms;         /* an idle connection is closed after this long; > 0 */
-	unsigned idle_tx_timeout_ms;      /* idle_in_transaction_session_timeout by SET; 0: leave it */
-	unsigned lock_timeout_ms;         /* lock_timeout by SET; 0: leave it */
+	unsigned max; /* connections; at least 1, at most TOCSIN_POOL_MAX */
+	unsigned
+		connection_timeout_ms; /* longest wait for a connection, connecting included; > 0 */
+	unsigned idle_timeout_ms;      /* an idle connection is closed after this long; > 0 */
+	unsigned idle_tx_timeout_ms;   /* idle_in_transaction_session_timeout by SET; 0: leave it */
+	unsigned lock_timeout_ms;      /* lock_timeout by SET; 0: leave it */
 	/* Called from the watcher thread or from a thread inside acquire, never with a lock held. */
-	void (*notice)(enum tocsin_pool_notice notice, const char *pool, const char *detail, void *userdata);
+	void (*notice)(enum tocsin_pool_notice notice, const char *pool, const char *detail,
+		       void *userdata);
 	void *userdata;
 };
 
 #define TOCSIN_POOL_MAX 10000u
 
 struct tocsin_pool_stats {
-	unsigned max, idle, in_use, connecting, waiting; /* now */
+	unsigned max, idle, in_use, connecting, waiting;           /* now */
 	uint64_t acquired, waited, timeouts, opened, closed, died; /* since the start */
-	uint64_t wait_us;                                /* total time spent waiting, microseconds */
+	uint64_t wait_us; /* total time spent waiting, microseconds */
 };
 
 /* Makes a pool; opens no connection yet. On success the caller owns *ret_pool. Does not block. */

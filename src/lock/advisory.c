@@ -22,20 +22,23 @@ TC_DEFINE_CLEANUP(struct tc_advisory *, free);
 static int fail_taking(const struct tocsin_held *held, int code, struct tocsin_error *error)
 {
 	if (code == TOCSIN_E_LOCK_TIMEOUT)
-		return tocsin_error_set(error, code, "the key '%s' was not granted within %u ms", held->key,
-					held->locks->wait_timeout_ms);
+		return tocsin_error_set(error, code, "the key '%s' was not granted within %u ms",
+					held->key, held->locks->wait_timeout_ms);
 	if (code == TOCSIN_E_DEADLOCK)
-		return tocsin_error_set(error, code,
-					"waiting for the key '%s' would close a circle of operations that wait for "
-					"each other; retry the whole operation",
-					held->key);
+		return tocsin_error_set(
+			error, code,
+			"waiting for the key '%s' would close a circle of operations that wait for "
+			"each other; retry the whole operation",
+			held->key);
 	return code;
 }
 
 /* One round trip: `start` is begin, or a savepoint in the transaction of the outer key. */
-static int take_key(struct tocsin_held *held, const struct tc_sql *start, struct tocsin_error *error)
+static int take_key(struct tocsin_held *held, const struct tc_sql *start,
+		    struct tocsin_error *error)
 {
-	uint64_t left_ms = TC_MAX(tc_clock_remaining_ms(held->deadline_ms), 1u); /* 0 would mean for ever */
+	uint64_t left_ms =
+		TC_MAX(tc_clock_remaining_ms(held->deadline_ms), 1u); /* 0 would mean for ever */
 	char left_text[24];
 	TC_PIPELINE pipeline;
 
@@ -132,7 +135,8 @@ static int run_nested(struct tocsin_held *held, tocsin_held_fn function, void *u
 		return code;
 	code = take_key(held, &tc_sql_lock_savepoint_key, error);
 	if (code == TOCSIN_E_UNAVAILABLE)
-		code = tocsin_error_set(error, TOCSIN_E_LOCK_LOST, "the lock on '%s' was lost", held->outer->key);
+		code = tocsin_error_set(error, TOCSIN_E_LOCK_LOST, "the lock on '%s' was lost",
+					held->outer->key);
 	if (tc_locks_count(held->locks, code) == TOCSIN_OK)
 		code = function(held, userdata, error);
 	drop_nested(held);
@@ -173,7 +177,8 @@ static const struct tc_lock_operations advisory_operations = {
 static int check_options(const struct tocsin_locks_options *options, struct tocsin_error *error)
 {
 	if (!options->lock_pool || tc_pool_purpose(options->lock_pool) != TOCSIN_POOL_LOCK)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "locks need a pool whose purpose is locks");
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"locks need a pool whose purpose is locks");
 	if (options->work_pool && tc_pool_purpose(options->work_pool) != TOCSIN_POOL_WORK)
 		return tocsin_error_set(error, TOCSIN_E_INVALID, "pool '%s' is not for work",
 					tc_pool_name(options->work_pool));
@@ -192,7 +197,8 @@ int tocsin_locks_new(struct tocsin_locks **ret_locks, const struct tocsin_locks_
 	if (!advisory)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a lock service");
 	advisory->options = *options;
-	code = tc_locks_init(&advisory->base, &advisory_operations, options->wait_timeout_ms, error);
+	code = tc_locks_init(&advisory->base, &advisory_operations, options->wait_timeout_ms,
+			     error);
 	if (code != TOCSIN_OK)
 		return code;
 	code = tc_session_driver_new(&advisory->driver, &advisory->base, options->lock_pool, error);

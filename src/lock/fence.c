@@ -23,15 +23,17 @@ TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
 #define CHECK_FAILED "22012" /* see sql/check_fence.sql */
 
 struct fence {
-	const char *keys; /* text of an array */
+	const char *keys;     /* text of an array */
 	const char *check[4]; /* parameters of check_fence.sql */
 };
 
 static int fail_lost(const struct tocsin_held *held, struct tocsin_error *error)
 {
-	return tc_locks_count(held->locks,
-			      tocsin_error_set(error, TOCSIN_E_LOCK_LOST,
-					       "the lock on '%s' was lost; the work was not committed", held->key));
+	return tc_locks_count(
+		held->locks,
+		tocsin_error_set(error, TOCSIN_E_LOCK_LOST,
+				 "the lock on '%s' was lost; the work was not committed",
+				 held->key));
 }
 
 /* A failed check means the key is gone; anything else is what it is. */
@@ -72,8 +74,8 @@ static int commit_fenced(struct tocsin_connection *connection, const struct tocs
 	return code == TOCSIN_OK ? code : explain(held, code, error);
 }
 
-static int run_fenced(const struct tocsin_held *held, const struct fence *fence, tocsin_work_fn work,
-		      void *userdata, struct tocsin_error *error)
+static int run_fenced(const struct tocsin_held *held, const struct fence *fence,
+		      tocsin_work_fn work, void *userdata, struct tocsin_error *error)
 {
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
 	struct tocsin_pool *work_pool = tc_advisory_from(held->locks)->options.work_pool;
@@ -106,14 +108,16 @@ int tc_fence_work(struct tocsin_held *held, tocsin_work_fn work, void *userdata,
 
 	error = error ? error : &own; /* the SQLSTATE is needed here, whoever else wants it */
 	if (!tc_advisory_from(held->locks)->options.work_pool)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "this lock service has no work pool");
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"this lock service has no work pool");
 	for (const struct tocsin_held *outer = held; outer; outer = outer->outer)
 		tc_array_append(&keys, outer->key);
 	fence.keys = tc_array_finish(&keys);
 	if (!fence.keys)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a fence");
 	/* Also tells the server that the lock's holder is alive, which starts its idle timeout anew. */
-	if (tc_query(held->connection, &tc_sql_lock_identify, NULL, &identity, error) != TOCSIN_OK ||
+	if (tc_query(held->connection, &tc_sql_lock_identify, NULL, &identity, error) !=
+		    TOCSIN_OK ||
 	    PQntuples(identity) != 1)
 		return fail_lost(held, error);
 	fence.check[0] = fence.keys;

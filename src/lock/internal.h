@@ -37,8 +37,8 @@ struct tocsin_held {
 	struct tocsin_locks *locks;
 	struct tocsin_held *outer; /* NULL for the first key */
 	const char *key;
-	unsigned depth;            /* keys held, this one included */
-	uint64_t deadline_ms;      /* of the wait for this key */
+	unsigned depth;       /* keys held, this one included */
+	uint64_t deadline_ms; /* of the wait for this key */
 	struct tc_operation *operation;
 	struct tocsin_connection *connection; /* the lock connection; NULL in memory */
 };

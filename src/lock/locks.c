@@ -18,7 +18,8 @@ int tc_locks_init(struct tocsin_locks *locks, const struct tc_lock_operations *o
 		  unsigned wait_timeout_ms, struct tocsin_error *error)
 {
 	if (wait_timeout_ms == 0)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "wait_timeout_ms must be at least 1");
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"wait_timeout_ms must be at least 1");
 	locks->operations = operations;
 	locks->wait_timeout_ms = wait_timeout_ms;
 	return tc_wait_queue_new(&locks->queue, error);
@@ -69,8 +70,8 @@ static int check_key(const char *key, struct tocsin_error *error)
 	size_t length = key ? strnlen(key, TOCSIN_LOCK_KEY_MAX + 1) : 0;
 
 	if (length == 0 || length > TOCSIN_LOCK_KEY_MAX)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "a lock key must have 1 to %d bytes",
-					TOCSIN_LOCK_KEY_MAX);
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"a lock key must have 1 to %d bytes", TOCSIN_LOCK_KEY_MAX);
 	return TOCSIN_OK;
 }
 
@@ -81,10 +82,11 @@ static int check_first(struct tocsin_locks *locks, const char *key, struct tocsi
 	if (code == TOCSIN_OK)
 		code = locks->operations->check(locks, error);
 	if (code == TOCSIN_OK && running)
-		code = tocsin_error_set(error, TOCSIN_E_RANK,
-					"circular acquisition: the key '%s' was wanted by an operation that holds "
-					"the key '%s'; nest it (tocsin_lock_nest)",
-					key, running->key);
+		code = tocsin_error_set(
+			error, TOCSIN_E_RANK,
+			"circular acquisition: the key '%s' was wanted by an operation that holds "
+			"the key '%s'; nest it (tocsin_lock_nest)",
+			key, running->key);
 	return code;
 }
 
@@ -108,13 +110,17 @@ static int run_first(struct tocsin_locks *locks, const char *key, const struct f
 		return code;
 	held.deadline_ms = tc_clock_ms() + locks->wait_timeout_ms;
 	code = tc_wait_queue_enter(locks->queue, &operation, key, held.deadline_ms, error);
+	if (code == TOCSIN_E_LOCK_TIMEOUT)
+		tocsin_error_set(error, code, "the key '%s' was not granted within %u ms", key,
+				 locks->wait_timeout_ms);
 	if (code != TOCSIN_OK)
 		return tc_locks_count(locks, code);
 	running = &held;
 	if (first->function)
 		code = locks->operations->with(&held, first->function, first->userdata, error);
 	else
-		code = locks->operations->in_transaction(&held, first->work, first->userdata, error);
+		code = locks->operations->in_transaction(&held, first->work, first->userdata,
+							 error);
 	running = NULL;
 	tc_wait_queue_leave(locks->queue, key);
 	return code;
@@ -123,13 +129,15 @@ static int run_first(struct tocsin_locks *locks, const char *key, const struct f
 int tocsin_lock_with(struct tocsin_locks *locks, const char *key, tocsin_held_fn function,
 		     void *userdata, struct tocsin_error *error)
 {
-	return run_first(locks, key, &(struct first_key){.function = function, .userdata = userdata}, error);
+	return run_first(locks, key,
+			 &(struct first_key){.function = function, .userdata = userdata}, error);
 }
 
 int tocsin_lock_in_transaction(struct tocsin_locks *locks, const char *key, tocsin_work_fn work,
 			       void *userdata, struct tocsin_error *error)
 {
-	return run_first(locks, key, &(struct first_key){.work = work, .userdata = userdata}, error);
+	return run_first(locks, key, &(struct first_key){.work = work, .userdata = userdata},
+			 error);
 }
 
 static int check_nested(const struct tocsin_held *held, const char *key, struct tocsin_error *error)
@@ -139,10 +147,12 @@ static int check_nested(const struct tocsin_held *held, const char *key, struct 
 	if (code != TOCSIN_OK)
 		return code;
 	if (running != held)
-		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"a key nests in the innermost one that is held by the same thread");
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"a key nests in the innermost one that is held by the same thread");
 	if (held->depth == TC_LOCK_DEPTH_MAX)
-		return tocsin_error_set(error, TOCSIN_E_FULL, "keys nest at most %d deep", TC_LOCK_DEPTH_MAX);
+		return tocsin_error_set(error, TOCSIN_E_FULL, "keys nest at most %d deep",
+					TC_LOCK_DEPTH_MAX);
 	for (const struct tocsin_held *outer = held; outer; outer = outer->outer)
 		if (strcmp(outer->key, key) == 0)
 			return tocsin_error_set(error, TOCSIN_E_LOCK_HELD,
@@ -172,8 +182,9 @@ int tocsin_lock_work(struct tocsin_held *held, tocsin_work_fn work, void *userda
 		     struct tocsin_error *error)
 {
 	if (running != held)
-		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"work runs under the innermost key that is held by the same thread");
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"work runs under the innermost key that is held by the same thread");
 	return held->locks->operations->work(held, work, userdata, error);
 }
 
@@ -183,7 +194,8 @@ static int new_session(struct tocsin_session **ret_session, struct tocsin_locks 
 		       const char *key, tocsin_lost_fn lost, void *userdata,
 		       struct tocsin_error *error)
 {
-	TC_CLEANUP(tocsin_session_free) struct tocsin_session *session = calloc(1, sizeof(*session));
+	TC_CLEANUP(tocsin_session_free)
+	struct tocsin_session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a session lock");
@@ -198,8 +210,8 @@ static int new_session(struct tocsin_session **ret_session, struct tocsin_locks 
 	return TOCSIN_OK;
 }
 
-int tocsin_lock_try(struct tocsin_locks *locks, const char *key, tocsin_lost_fn lost, void *userdata,
-		    struct tocsin_session **ret_session, struct tocsin_error *error)
+int tocsin_lock_try(struct tocsin_locks *locks, const char *key, tocsin_lost_fn lost,
+		    void *userdata, struct tocsin_session **ret_session, struct tocsin_error *error)
 {
 	TC_CLEANUP(tocsin_session_free) struct tocsin_session *session = NULL;
 	int code = check_first(locks, key, error);

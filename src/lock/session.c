@@ -57,7 +57,7 @@ struct tc_session_driver {
 	pthread_cond_t callbacks_done;
 	struct tc_list requests;
 	struct tc_list held;
-	void *keys; /* tsearch root of struct tc_driven */
+	void *keys;                           /* tsearch root of struct tc_driven */
 	struct tocsin_connection *connection; /* the driver thread's */
 	pthread_t thread;
 	bool has_thread, is_stopping, is_calling_back;
@@ -68,7 +68,8 @@ TC_DEFINE_CLEANUP(struct tc_session_driver *, tc_session_driver_free);
 
 static int compare_keys(const void *left, const void *right)
 {
-	return strcmp(((const struct tc_driven *)left)->key, ((const struct tc_driven *)right)->key);
+	return strcmp(((const struct tc_driven *)left)->key,
+		      ((const struct tc_driven *)right)->key);
 }
 
 static struct tc_driven *find_driven(struct tc_session_driver *driver, const char *key)
@@ -176,7 +177,8 @@ static int send_requests(struct tc_session_driver *driver, struct tc_list *batch
 }
 
 /* The answer to a try: granted, busy, or why not. */
-static int judge_try(struct tc_session_driver *driver, struct request *request, const PGresult *result)
+static int judge_try(struct tc_session_driver *driver, struct request *request,
+		     const PGresult *result)
 {
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		return tc_result_error(result, driver->connection->pg, &request->error);
@@ -204,7 +206,8 @@ static void settle(struct tc_session_driver *driver, struct request *request, in
 }
 
 /* Reads one result and the sync behind it. */
-static int receive_answer(struct tc_session_driver *driver, struct request *request, uint64_t deadline_ms)
+static int receive_answer(struct tc_session_driver *driver, struct request *request,
+			  uint64_t deadline_ms)
 {
 	TC_RESULT *result = NULL, *sync = NULL;
 	struct tocsin_connection *connection = driver->connection;
@@ -217,7 +220,8 @@ static int receive_answer(struct tc_session_driver *driver, struct request *requ
 	sync = PQgetResult(connection->pg);
 	if (PQresultStatus(sync) != PGRES_PIPELINE_SYNC)
 		return tc_result_error(sync, connection->pg, &request->error);
-	settle(driver, request, request->kind == REQUEST_TRY ? judge_try(driver, request, result) : TOCSIN_OK);
+	settle(driver, request,
+	       request->kind == REQUEST_TRY ? judge_try(driver, request, result) : TOCSIN_OK);
 	return TOCSIN_OK;
 }
 
@@ -258,7 +262,8 @@ static void run_batch(struct tc_session_driver *driver, struct tc_list *batch)
 		}
 	}
 	if (code == TOCSIN_OK && !PQexitPipelineMode(driver->connection->pg))
-		code = tocsin_error_set(&error, TOCSIN_E_UNAVAILABLE, "lost the connection of the session locks");
+		code = tocsin_error_set(&error, TOCSIN_E_UNAVAILABLE,
+					"lost the connection of the session locks");
 	if (code != TOCSIN_OK) {
 		if (connected)
 			lose_all(driver);
@@ -281,7 +286,8 @@ static void rest(struct tc_session_driver *driver)
 /* Waits for requests, or for the server to go away. False when it is time to stop. */
 static bool wait_for_work(struct tc_session_driver *driver, struct tc_list *batch)
 {
-	struct pollfd wanted[2] = {{.fd = driver->wake_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	struct pollfd wanted[2] = {{.fd = driver->wake_fd, .events = POLLIN},
+				   {.fd = -1, .events = POLLIN}};
 	uint64_t wakes;
 
 	if (driver->connection)
@@ -320,7 +326,8 @@ static void *run_driver(void *argument)
 int tc_session_driver_new(struct tc_session_driver **ret_driver, struct tocsin_locks *locks,
 			  struct tocsin_pool *lock_pool, struct tocsin_error *error)
 {
-	TC_CLEANUP(tc_session_driver_free) struct tc_session_driver *driver = calloc(1, sizeof(*driver));
+	TC_CLEANUP(tc_session_driver_free)
+	struct tc_session_driver *driver = calloc(1, sizeof(*driver));
 	int code;
 
 	if (!driver)
@@ -386,8 +393,8 @@ int tc_session_driver_try(struct tc_session_driver *driver, struct tocsin_sessio
 	struct tc_driven *driven;
 
 	if (find_driven(driver, session->key))
-		return tocsin_error_set(error, TOCSIN_E_LOCK_HELD, "this process already holds the key '%s'",
-					session->key);
+		return tocsin_error_set(error, TOCSIN_E_LOCK_HELD,
+					"this process already holds the key '%s'", session->key);
 	driven = calloc(1, sizeof(*driven));
 	if (!driven)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a session lock");
@@ -408,7 +415,8 @@ void tc_session_driver_release(struct tc_session_driver *driver, struct tocsin_s
 
 	if (driven) {
 		session->is_held = false;
-		tc_list_remove(&driven->node); /* a loss from here on is none of its owner's business */
+		tc_list_remove(
+			&driven->node); /* a loss from here on is none of its owner's business */
 		driver->locks->sessions--;
 		request_and_wait(driver, REQUEST_RELEASE, driven, NULL);
 	}

@@ -104,24 +104,27 @@ static int check_entry(const struct tc_wait_entry *entry, const struct tc_operat
 		       bool may_wait, struct tocsin_error *error)
 {
 	if (entry->owner == operation)
-		return tocsin_error_set(error, TOCSIN_E_LOCK_HELD, "this operation already holds the key '%s'",
-					entry->key);
+		return tocsin_error_set(error, TOCSIN_E_LOCK_HELD,
+					"this operation already holds the key '%s'", entry->key);
 	if (!may_wait && entry->owner->is_session)
-		return tocsin_error_set(error, TOCSIN_E_LOCK_HELD, "this process already holds the key '%s'",
-					entry->key);
+		return tocsin_error_set(error, TOCSIN_E_LOCK_HELD,
+					"this process already holds the key '%s'", entry->key);
 	if (!may_wait)
-		return tocsin_error_set(error, TOCSIN_E_LOCK_BUSY, "the key '%s' is held", entry->key);
-	if (closes_circle(operation, entry))
-		return tocsin_error_set(error, TOCSIN_E_DEADLOCK,
-					"waiting for the key '%s' would close a circle of operations that wait for "
-					"each other; retry the whole operation",
+		return tocsin_error_set(error, TOCSIN_E_LOCK_BUSY, "the key '%s' is held",
 					entry->key);
+	if (closes_circle(operation, entry))
+		return tocsin_error_set(
+			error, TOCSIN_E_DEADLOCK,
+			"waiting for the key '%s' would close a circle of operations that wait for "
+			"each other; retry the whole operation",
+			entry->key);
 	return TOCSIN_OK;
 }
 
 /* Under the mutex. The entry lives as long as it has a waiter. */
 static int wait_turn(struct tc_wait_queue *queue, struct tc_wait_entry *entry,
-		     struct tc_operation *operation, uint64_t deadline_ms, struct tocsin_error *error)
+		     struct tc_operation *operation, uint64_t deadline_ms,
+		     struct tocsin_error *error)
 {
 	struct waiter waiter = {.operation = operation};
 	uint64_t start_us = tc_clock_us();
@@ -141,19 +144,20 @@ static int wait_turn(struct tc_wait_queue *queue, struct tc_wait_entry *entry,
 	pthread_cond_destroy(&waiter.cond);
 	if (waiter.is_granted)
 		return TOCSIN_OK;
-	return tocsin_error_set(error, TOCSIN_E_LOCK_TIMEOUT, "the key '%s' was not granted in time",
-				entry->key);
+	return tocsin_error_set(error, TOCSIN_E_LOCK_TIMEOUT,
+				"the key '%s' was not granted in time", entry->key);
 }
 
-int tc_wait_queue_enter(struct tc_wait_queue *queue, struct tc_operation *operation, const char *key,
-			uint64_t deadline_ms, struct tocsin_error *error)
+int tc_wait_queue_enter(struct tc_wait_queue *queue, struct tc_operation *operation,
+			const char *key, uint64_t deadline_ms, struct tocsin_error *error)
 {
 	TC_LOCKED(&queue->mutex);
 	struct tc_wait_entry *entry = get_entry(queue, key);
 	int code;
 
 	if (!entry)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the key '%s'", key);
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the key '%s'",
+					key);
 	if (!entry->owner) {
 		entry->owner = operation;
 		return TOCSIN_OK;

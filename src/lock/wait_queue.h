@@ -32,8 +32,8 @@ struct tc_wait_queue *tc_wait_queue_free(struct tc_wait_queue *queue);
 /* Makes `operation` the owner of the key; blocks until the monotonic `deadline_ms`; 0 does not wait.
  * Errors: LOCK_TIMEOUT (with a deadline), LOCK_BUSY (without), LOCK_HELD (the operation owns it, or, without a
  * deadline, a session of this process does), DEADLOCK, NOMEM. */
-int tc_wait_queue_enter(struct tc_wait_queue *queue, struct tc_operation *operation, const char *key,
-			uint64_t deadline_ms, struct tocsin_error *error);
+int tc_wait_queue_enter(struct tc_wait_queue *queue, struct tc_operation *operation,
+			const char *key, uint64_t deadline_ms, struct tocsin_error *error);
 /* The owner gives the key to the next waiter. Does not block. */
 void tc_wait_queue_leave(struct tc_wait_queue *queue, const char *key);
 

@@ -41,7 +41,8 @@ static unsigned count_hosts(const char *conninfo)
 		if (!option->val || strncmp(option->keyword, "host", 4) != 0)
 			continue;
 		unsigned found = 1;
-		for (const char *comma = strchr(option->val, ','); comma; comma = strchr(comma + 1, ','))
+		for (const char *comma = strchr(option->val, ','); comma;
+		     comma = strchr(comma + 1, ','))
 			found++;
 		hosts = TC_MAX(hosts, found);
 	}
@@ -62,12 +63,14 @@ static int complete_connecting(PGconn *pg, uint64_t deadline_ms, struct tocsin_e
 	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
 
 	while (PQstatus(pg) != CONNECTION_BAD && next != PGRES_POLLING_OK) {
-		int ready = poll_socket(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-					deadline_ms);
+		int ready =
+			poll_socket(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+				    deadline_ms);
 		if (ready <= 0) /* libpq has only begun its own sentence */
-			return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
-						"cannot connect to the database: no answer within the "
-						"connection timeout");
+			return tocsin_error_set(
+				error, TOCSIN_E_UNAVAILABLE,
+				"cannot connect to the database: no answer within the "
+				"connection timeout");
 		next = PQconnectPoll(pg);
 		if (next == PGRES_POLLING_FAILED)
 			break;
@@ -84,17 +87,24 @@ static int connect_pg(PGconn **ret_pg, const struct tc_connection_settings *sett
 	uint64_t left_s = tc_clock_remaining_ms(deadline_ms) / 1000;
 	char host_timeout_s[16];
 	/* Those before dbname are defaults that the connection string may override. */
-	const char *keywords[] = {"keepalives_idle", "tcp_user_timeout", "connect_timeout", "dbname",
-				  "application_name", "client_encoding", NULL};
-	const char *values[] = {"30", "30000", host_timeout_s, settings->conninfo,
-				settings->application_name, "UTF8", NULL};
+	const char *keywords[] = {"keepalives_idle",
+				  "tcp_user_timeout",
+				  "connect_timeout",
+				  "dbname",
+				  "application_name",
+				  "client_encoding",
+				  NULL};
+	const char *values[] = {
+		"30",   "30000", host_timeout_s, settings->conninfo, settings->application_name,
+		"UTF8", NULL};
 
 	snprintf(host_timeout_s, sizeof(host_timeout_s), "%u",
 		 (unsigned)TC_MAX(left_s / hosts, HOST_TIMEOUT_MIN_S));
 	if (hosts > 1) {
 		*ret_pg = PQconnectdbParams(keywords, values, 1);
-		return PQstatus(*ret_pg) == CONNECTION_OK ? TOCSIN_OK
-							  : fail_connecting(*ret_pg, "refused", error);
+		return PQstatus(*ret_pg) == CONNECTION_OK
+			       ? TOCSIN_OK
+			       : fail_connecting(*ret_pg, "refused", error);
 	}
 	*ret_pg = PQconnectStartParams(keywords, values, 1);
 	return *ret_pg ? complete_connecting(*ret_pg, deadline_ms, error)
@@ -121,7 +131,8 @@ static int apply_settings(struct tocsin_connection *connection,
 
 	if (settings->idle_tx_timeout_ms == 0 && settings->lock_timeout_ms == 0)
 		return TOCSIN_OK;
-	snprintf(idle_tx_timeout_ms, sizeof(idle_tx_timeout_ms), "%u", settings->idle_tx_timeout_ms);
+	snprintf(idle_tx_timeout_ms, sizeof(idle_tx_timeout_ms), "%u",
+		 settings->idle_tx_timeout_ms);
 	snprintf(lock_timeout_ms, sizeof(lock_timeout_ms), "%u", settings->lock_timeout_ms);
 	if (settings->idle_tx_timeout_ms == 0)
 		values[0] = NULL;
@@ -134,7 +145,8 @@ int tc_connection_open(struct tocsin_connection **ret_connection,
 		       const struct tc_connection_settings *settings, uint64_t deadline_ms,
 		       struct tocsin_error *error)
 {
-	TC_CLEANUP(tc_connection_close) struct tocsin_connection *connection = calloc(1, sizeof(*connection));
+	TC_CLEANUP(tc_connection_close)
+	struct tocsin_connection *connection = calloc(1, sizeof(*connection));
 	int code;
 
 	if (!connection)
@@ -202,11 +214,13 @@ int tc_connection_await(struct tocsin_connection *connection, uint64_t deadline_
 			return TOCSIN_OK; /* also when dead: PQgetResult then tells how */
 		if (unsent < 0)
 			return break_connection(connection, "cannot send", error);
-		int ready = poll_socket(PQsocket(pg), (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline_ms);
+		int ready = poll_socket(PQsocket(pg), (short)(unsent ? POLLIN | POLLOUT : POLLIN),
+					deadline_ms);
 		if (ready < 0)
 			return break_connection(connection, strerror(errno), error);
 		if (ready == 0)
-			return break_connection(connection, "the server did not answer in time", error);
+			return break_connection(connection, "the server did not answer in time",
+						error);
 		if (!PQconsumeInput(pg))
 			return break_connection(connection, "the server closed it", error);
 	}

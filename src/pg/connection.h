@@ -13,9 +13,9 @@ struct tocsin_connection {
 	struct tc_list all;  /* in the pool's list of all open connections */
 	struct tocsin_pool *pool;
 	PGconn *pg;
-	uint64_t id;            /* unique in the pool: what the watcher's epoll knows it by */
+	uint64_t id; /* unique in the pool: what the watcher's epoll knows it by */
 	uint64_t idle_since_ms;
-	bool is_broken;         /* never to be used again, whatever libpq thinks */
+	bool is_broken; /* never to be used again, whatever libpq thinks */
 	uint64_t prepared[TC_SQL_MAX / 64];
 };
 

@@ -5,41 +5,13 @@
  * waiter; it leaves the queue with a grant (a connection, or leave to open one) or at its deadline.
  *
  * Invariants, under `mutex`: open = connecting + idle + in_use <= max. If somebody waits, nothing is
- * idle and open = max. A grant moves the place from the giver to the waiter in one step.
- *
- * The watcher thread owns one epoll set with every open connection, edge-triggered for hang-up only,
- * so that traffic never wakes it. It knows connections by id: one may be gone when its event comes. */
+ * idle and open = max. A grant moves the place from the giver to the waiter in one step. */
 #include "base/clock.h"
-#include "base/thread.h"
-#include "pg/connection.h"
+#include "pg/pool_internal.h"
 #include "pg/rank.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#define NAME_SIZE     64
-#define EVENTS_A_WAIT 32
-#define STOP_ID       UINT64_MAX
-
-struct tocsin_pool {
-	struct tocsin_pool_options options;
-	char name[NAME_SIZE];
-	char *conninfo;
-	pthread_mutex_t mutex;
-	pthread_cond_t drained;
-	struct tc_list idle, all, waiters;
-	struct tocsin_pool_stats stats;
-	unsigned open;
-	uint64_t next_id;
-	bool is_closed;
-	int epoll_fd, stop_fd;
-	pthread_t watcher;
-	bool has_watcher;
-};
 
 struct waiter {
 	struct tc_list node; /* in pool->waiters until granted */
@@ -60,12 +32,13 @@ enum tocsin_pool_purpose tc_pool_purpose(const struct tocsin_pool *pool)
 	return pool->options.purpose;
 }
 
-static void report_died(struct tocsin_pool *pool)
+void tc_pool_report_died(struct tocsin_pool *pool)
 {
 	if (pool->options.notice)
-		pool->options.notice(TOCSIN_POOL_CONNECTION_DIED, pool->name,
-				     "the server closed an idle connection; a new one is opened on demand",
-				     pool->options.userdata);
+		pool->options.notice(
+			TOCSIN_POOL_CONNECTION_DIED, pool->name,
+			"the server closed an idle connection; a new one is opened on demand",
+			pool->options.userdata);
 }
 
 /* Under the mutex: a place came free; its first waiter may open a connection. */
@@ -86,7 +59,7 @@ static void grant_place(struct tocsin_pool *pool)
 }
 
 /* Under the mutex: takes an open connection out of the pool; the caller closes it unlocked. */
-static void forget(struct tocsin_pool *pool, struct tocsin_connection *connection)
+void tc_pool_forget(struct tocsin_pool *pool, struct tocsin_connection *connection)
 {
 	tc_list_remove(&connection->all);
 	pool->open--;
@@ -101,110 +74,25 @@ static void count_use(struct tocsin_pool *pool)
 	pool->stats.acquired++;
 }
 
-/* --- the watcher --- */
-
-static struct tocsin_connection *find_idle(struct tocsin_pool *pool, uint64_t id)
-{
-	tc_list_each (node, &pool->idle) {
-		struct tocsin_connection *connection = tc_list_entry(node, struct tocsin_connection, node);
-
-		if (connection->id == id)
-			return connection;
-	}
-	return NULL;
-}
-
-static void drop_dead(struct tocsin_pool *pool, uint64_t id)
-{
-	struct tocsin_connection *dead;
-
-	tc_mutex_lock(&pool->mutex);
-	dead = find_idle(pool, id); /* one in use is its user's to find out */
-	if (dead) {
-		tc_list_remove(&dead->node);
-		pool->stats.idle--;
-		pool->stats.died++;
-		forget(pool, dead);
-	}
-	tc_mutex_unlock(&pool->mutex);
-	if (dead)
-		report_died(pool);
-	tc_connection_close(dead);
-}
-
-/* Takes the connection that has been idle longest, if for too long; else says how long to wait. */
-static struct tocsin_connection *take_expired(struct tocsin_pool *pool, uint64_t *ret_wait_ms)
-{
-	TC_LOCKED(&pool->mutex);
-	struct tocsin_connection *oldest;
-	uint64_t age_ms;
-
-	*ret_wait_ms = pool->options.idle_timeout_ms;
-	if (tc_list_is_empty(&pool->idle))
-		return NULL;
-	oldest = tc_list_entry(pool->idle.previous, struct tocsin_connection, node);
-	age_ms = tc_clock_ms() - oldest->idle_since_ms;
-	if (age_ms < pool->options.idle_timeout_ms) {
-		*ret_wait_ms = pool->options.idle_timeout_ms - age_ms;
-		return NULL;
-	}
-	tc_list_remove(&oldest->node);
-	pool->stats.idle--;
-	forget(pool, oldest);
-	return oldest;
-}
-
-static void *run_watcher(void *argument)
-{
-	struct tocsin_pool *pool = argument;
-	struct epoll_event events[EVENTS_A_WAIT];
-
-	for (;;) {
-		struct tocsin_connection *expired;
-		uint64_t wait_ms;
-
-		while ((expired = take_expired(pool, &wait_ms)))
-			tc_connection_close(expired);
-		int count = epoll_wait(pool->epoll_fd, events, EVENTS_A_WAIT, (int)TC_MIN(wait_ms, 3600000u));
-		for (int i = 0; i < count; i++) {
-			if (events[i].data.u64 == STOP_ID)
-				return NULL;
-			drop_dead(pool, events[i].data.u64);
-		}
-	}
-}
-
 /* --- making and freeing --- */
 
 static int check_options(const struct tocsin_pool_options *options, struct tocsin_error *error)
 {
-	if (!options->name || !*options->name || strlen(options->name) >= NAME_SIZE)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "a pool's name must have 1 to %d bytes",
-					NAME_SIZE - 1);
-	if (options->max < 1 || options->max > TOCSIN_POOL_MAX)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "pool '%s': max must be 1 to %u, not %u",
-					options->name, TOCSIN_POOL_MAX, options->max);
-	if (!options->conninfo || options->connection_timeout_ms == 0 || options->idle_timeout_ms == 0)
+	if (!options->name || !*options->name || strlen(options->name) >= TC_POOL_NAME_SIZE)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"pool '%s': conninfo, connection_timeout_ms and idle_timeout_ms are needed",
-					options->name);
+					"a pool's name must have 1 to %d bytes",
+					TC_POOL_NAME_SIZE - 1);
+	if (options->max < 1 || options->max > TOCSIN_POOL_MAX)
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"pool '%s': max must be 1 to %u, not %u", options->name,
+					TOCSIN_POOL_MAX, options->max);
+	if (!options->conninfo || options->connection_timeout_ms == 0 ||
+	    options->idle_timeout_ms == 0)
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"pool '%s': conninfo, connection_timeout_ms and idle_timeout_ms are needed",
+			options->name);
 	return TOCSIN_OK;
-}
-
-static int start_watcher(struct tocsin_pool *pool, struct tocsin_error *error)
-{
-	struct epoll_event stop = {.events = EPOLLIN, .data.u64 = STOP_ID};
-	int code;
-
-	pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	pool->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (pool->epoll_fd < 0 || pool->stop_fd < 0 ||
-	    epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->stop_fd, &stop) != 0)
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "pool '%s': epoll: %s", pool->name,
-					strerror(errno));
-	code = tc_thread_start(&pool->watcher, "pool-watcher", run_watcher, pool, error);
-	pool->has_watcher = code == TOCSIN_OK;
-	return code;
 }
 
 int tocsin_pool_new(struct tocsin_pool **ret_pool, const struct tocsin_pool_options *options,
@@ -230,7 +118,7 @@ int tocsin_pool_new(struct tocsin_pool **ret_pool, const struct tocsin_pool_opti
 	pool->conninfo = strdup(options->conninfo);
 	if (!pool->conninfo)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a pool");
-	code = start_watcher(pool, error);
+	code = tc_pool_start_watcher(pool, error);
 	if (code != TOCSIN_OK)
 		return code;
 	*ret_pool = tc_take(pool);
@@ -246,30 +134,16 @@ void tocsin_pool_close(struct tocsin_pool *pool)
 		pthread_cond_signal(&tc_list_entry(node, struct waiter, node)->cond);
 }
 
-static void stop_watcher(struct tocsin_pool *pool)
-{
-	uint64_t one = 1;
-
-	if (pool->has_watcher) {
-		if (write(pool->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
-			abort(); /* cannot happen to an eventfd; the thread would never be joined */
-		pthread_join(pool->watcher, NULL);
-	}
-	if (pool->epoll_fd >= 0)
-		close(pool->epoll_fd);
-	if (pool->stop_fd >= 0)
-		close(pool->stop_fd);
-}
-
 static void close_idle(struct tocsin_pool *pool)
 {
 	struct tc_list *node;
 
 	while ((node = tc_list_pop_front(&pool->idle))) {
-		struct tocsin_connection *connection = tc_list_entry(node, struct tocsin_connection, node);
+		struct tocsin_connection *connection =
+			tc_list_entry(node, struct tocsin_connection, node);
 
 		pool->stats.idle--;
-		forget(pool, connection);
+		tc_pool_forget(pool, connection);
 		tc_connection_close(connection);
 	}
 }
@@ -279,7 +153,7 @@ struct tocsin_pool *tocsin_pool_free(struct tocsin_pool *pool)
 	if (!pool)
 		return NULL;
 	tocsin_pool_close(pool);
-	stop_watcher(pool);
+	tc_pool_stop_watcher(pool);
 	tc_mutex_lock(&pool->mutex);
 	close_idle(pool);
 	while (pool->open > 0 || !tc_list_is_empty(&pool->waiters))
@@ -301,9 +175,10 @@ static int fail_closed(const struct tocsin_pool *pool, struct tocsin_error *erro
 
 static int fail_timeout(const struct tocsin_pool *pool, struct tocsin_error *error)
 {
-	return tocsin_error_set(error, TOCSIN_E_TIMEOUT,
-				"no connection of pool '%s' came free within %u ms (all %u are in use)",
-				pool->name, pool->options.connection_timeout_ms, pool->options.max);
+	return tocsin_error_set(
+		error, TOCSIN_E_TIMEOUT,
+		"no connection of pool '%s' came free within %u ms (all %u are in use)", pool->name,
+		pool->options.connection_timeout_ms, pool->options.max);
 }
 
 /* Under the mutex. Waits in the queue for a grant. */
@@ -342,7 +217,8 @@ static struct tocsin_connection *take_idle(struct tocsin_pool *pool, struct tc_l
 	struct tc_list *node;
 
 	while ((node = tc_list_pop_front(&pool->idle))) {
-		struct tocsin_connection *connection = tc_list_entry(node, struct tocsin_connection, node);
+		struct tocsin_connection *connection =
+			tc_list_entry(node, struct tocsin_connection, node);
 
 		pool->stats.idle--;
 		if (tc_connection_is_alive(connection)) {
@@ -350,7 +226,7 @@ static struct tocsin_connection *take_idle(struct tocsin_pool *pool, struct tc_l
 			return connection;
 		}
 		pool->stats.died++;
-		forget(pool, connection);
+		tc_pool_forget(pool, connection);
 		tc_list_push_back(dead, &connection->node);
 	}
 	return NULL;
@@ -380,7 +256,7 @@ static void bury(struct tocsin_pool *pool, struct tc_list *dead)
 	struct tc_list *node;
 
 	while ((node = tc_list_pop_front(dead))) {
-		report_died(pool);
+		tc_pool_report_died(pool);
 		tc_connection_close(tc_list_entry(node, struct tocsin_connection, node));
 	}
 }
@@ -410,9 +286,7 @@ static int open_connection(struct tocsin_pool *pool, uint64_t deadline_ms,
 	tc_list_push_back(&pool->all, &connection->all);
 	pool->stats.opened++;
 	count_use(pool);
-	/* Should the kernel refuse, the look at the socket in take_idle still finds a dead one. */
-	epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, PQsocket(connection->pg),
-		  &(struct epoll_event){.events = EPOLLRDHUP | EPOLLET, .data.u64 = connection->id});
+	tc_pool_watch(pool, connection);
 	*ret_connection = connection;
 	return TOCSIN_OK;
 }
@@ -477,7 +351,7 @@ static void distrust_idle(struct tocsin_pool *pool, struct tc_list *suspects)
 
 	while ((node = tc_list_pop_front(&pool->idle))) {
 		pool->stats.idle--;
-		forget(pool, tc_list_entry(node, struct tocsin_connection, node));
+		tc_pool_forget(pool, tc_list_entry(node, struct tocsin_connection, node));
 		tc_list_push_back(suspects, node);
 	}
 }
@@ -499,7 +373,7 @@ struct tocsin_connection *tocsin_pool_release(struct tocsin_connection *connecti
 	if (!pool->is_closed && is_reusable(connection)) {
 		hand_on(pool, connection);
 	} else {
-		forget(pool, connection);
+		tc_pool_forget(pool, connection);
 		tc_list_push_back(&unwanted, &connection->node);
 	}
 	tc_mutex_unlock(&pool->mutex);

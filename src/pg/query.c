@@ -17,8 +17,8 @@ void tc_pipeline_begin(struct tc_pipeline *pipeline, struct tocsin_connection *c
 	pipeline->timeout_ms = TC_QUERY_TIMEOUT_MS;
 	if (!PQenterPipelineMode(connection->pg)) {
 		connection->is_broken = true;
-		tocsin_error_set(&pipeline->error, TOCSIN_E_UNAVAILABLE, "cannot start a pipeline: %s",
-				 PQerrorMessage(connection->pg));
+		tocsin_error_set(&pipeline->error, TOCSIN_E_UNAVAILABLE,
+				 "cannot start a pipeline: %s", PQerrorMessage(connection->pg));
 	}
 }
 
@@ -41,20 +41,20 @@ unsigned tc_pipeline_add(struct tc_pipeline *pipeline, const struct tc_sql *sql,
 	if (pipeline->error.code != TOCSIN_OK)
 		return 0;
 	if (index == TC_PIPELINE_MAX) {
-		tocsin_error_set(&pipeline->error, TOCSIN_E_FULL, "more than %u statements in a pipeline",
-				 TC_PIPELINE_MAX);
+		tocsin_error_set(&pipeline->error, TOCSIN_E_FULL,
+				 "more than %u statements in a pipeline", TC_PIPELINE_MAX);
 		return 0;
 	}
 	if (!tc_connection_is_prepared(connection, sql) && !is_prepared_by(pipeline, sql)) {
 		sent = PQsendPrepare(connection->pg, sql->name, sql->text, 0, NULL);
 		pipeline->prepares |= UINT64_C(1) << index;
 	}
-	sent = sent && PQsendQueryPrepared(connection->pg, sql->name, (int)sql->parameters, values, NULL,
-					   NULL, 0);
+	sent = sent && PQsendQueryPrepared(connection->pg, sql->name, (int)sql->parameters, values,
+					   NULL, NULL, 0);
 	if (!sent) {
 		connection->is_broken = true;
-		tocsin_error_set(&pipeline->error, TOCSIN_E_UNAVAILABLE, "cannot send %s: %s", sql->name,
-				 PQerrorMessage(connection->pg));
+		tocsin_error_set(&pipeline->error, TOCSIN_E_UNAVAILABLE, "cannot send %s: %s",
+				 sql->name, PQerrorMessage(connection->pg));
 	}
 	pipeline->statements[index] = sql;
 	pipeline->count++;
@@ -68,8 +68,8 @@ static bool is_success(const PGresult *result)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-int tc_query_receive(struct tocsin_connection *connection, uint64_t deadline_ms, PGresult **ret_result,
-		   struct tocsin_error *error)
+int tc_query_receive(struct tocsin_connection *connection, uint64_t deadline_ms,
+		     PGresult **ret_result, struct tocsin_error *error)
 {
 	int code = tc_connection_await(connection, deadline_ms, error);
 
@@ -93,7 +93,8 @@ static int note_failure(struct tocsin_connection *connection, const PGresult *re
 {
 	struct tocsin_error failure;
 
-	if (code != TOCSIN_OK || is_success(result) || PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
+	if (code != TOCSIN_OK || is_success(result) ||
+	    PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
 		return code;
 	code = tc_result_error(result, connection->pg, &failure);
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(breaking_states); i++)
@@ -137,7 +138,8 @@ static int receive_sync(struct tocsin_connection *connection, uint64_t deadline_
 	sync = PQgetResult(connection->pg);
 	if (PQresultStatus(sync) != PGRES_PIPELINE_SYNC || !PQexitPipelineMode(connection->pg)) {
 		connection->is_broken = true;
-		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE, "lost the database connection: %s",
+		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
+					"lost the database connection: %s",
 					PQerrorMessage(connection->pg));
 	}
 	return TOCSIN_OK;

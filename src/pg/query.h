@@ -27,8 +27,8 @@ int tc_query(struct tocsin_connection *connection, const struct tc_sql *sql,
  * result with the NULL that ends its statement (a failed statement is a result, not a failure). */
 int tc_query_prepare(struct tocsin_connection *connection, const struct tc_sql *sql,
 		     struct tocsin_error *error);
-int tc_query_receive(struct tocsin_connection *connection, uint64_t deadline_ms, PGresult **ret_result,
-		     struct tocsin_error *error);
+int tc_query_receive(struct tocsin_connection *connection, uint64_t deadline_ms,
+		     PGresult **ret_result, struct tocsin_error *error);
 
 /* Several statements in one round trip: add each, then run. If one fails, those after it do not run
  * and the first failure is returned; the transaction, if any, is then aborted. */
@@ -36,10 +36,10 @@ struct tc_pipeline {
 	struct tocsin_connection *connection; /* borrowed */
 	unsigned count;
 	const struct tc_sql *statements[TC_PIPELINE_MAX];
-	uint64_t prepares;                   /* bit i: statement i was sent with a Parse before it */
+	uint64_t prepares;                  /* bit i: statement i was sent with a Parse before it */
 	PGresult *results[TC_PIPELINE_MAX]; /* owned; set by run */
-	struct tocsin_error error;           /* first failure while adding */
-	uint64_t timeout_ms;                 /* for run; begin sets TC_QUERY_TIMEOUT_MS */
+	struct tocsin_error error;          /* first failure while adding */
+	uint64_t timeout_ms;                /* for run; begin sets TC_QUERY_TIMEOUT_MS */
 };
 
 void tc_pipeline_begin(struct tc_pipeline *pipeline, struct tocsin_connection *connection);

@@ -10,19 +10,19 @@ static const struct {
 	const char *prefix;
 	int code;
 } states[] = {
-	{"40P01", TOCSIN_E_DEADLOCK},      /* deadlock_detected */
-	{"40001", TOCSIN_E_RETRY},         /* serialization_failure */
-	{"55P03", TOCSIN_E_LOCK_TIMEOUT},  /* lock_not_available */
-	{"25P03", TOCSIN_E_UNAVAILABLE},   /* idle_in_transaction_session_timeout */
-	{"25006", TOCSIN_E_UNAVAILABLE},   /* read_only_sql_transaction: a demoted server */
-	{"23505", TOCSIN_E_EXISTS},        /* unique_violation */
-	{"23503", TOCSIN_E_REFERENCE},     /* foreign_key_violation */
-	{"53200", TOCSIN_E_FULL},          /* out_of_memory: also a full lock table */
-	{"53", TOCSIN_E_UNAVAILABLE},      /* insufficient resources: connections, disk */
-	{"57P", TOCSIN_E_UNAVAILABLE},     /* shutdown, crash, cannot connect now */
-	{"58", TOCSIN_E_UNAVAILABLE},      /* system error outside the server */
-	{"08", TOCSIN_E_UNAVAILABLE},      /* connection exception */
-	{"22", TOCSIN_E_INVALID},          /* data exception */
+	{"40P01", TOCSIN_E_DEADLOCK},     /* deadlock_detected */
+	{"40001", TOCSIN_E_RETRY},        /* serialization_failure */
+	{"55P03", TOCSIN_E_LOCK_TIMEOUT}, /* lock_not_available */
+	{"25P03", TOCSIN_E_UNAVAILABLE},  /* idle_in_transaction_session_timeout */
+	{"25006", TOCSIN_E_UNAVAILABLE},  /* read_only_sql_transaction: a demoted server */
+	{"23505", TOCSIN_E_EXISTS},       /* unique_violation */
+	{"23503", TOCSIN_E_REFERENCE},    /* foreign_key_violation */
+	{"53200", TOCSIN_E_FULL},         /* out_of_memory: also a full lock table */
+	{"53", TOCSIN_E_UNAVAILABLE},     /* insufficient resources: connections, disk */
+	{"57P", TOCSIN_E_UNAVAILABLE},    /* shutdown, crash, cannot connect now */
+	{"58", TOCSIN_E_UNAVAILABLE},     /* system error outside the server */
+	{"08", TOCSIN_E_UNAVAILABLE},     /* connection exception */
+	{"22", TOCSIN_E_INVALID},         /* data exception */
 	{"", TOCSIN_E_DATABASE},
 };
 

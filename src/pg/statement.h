@@ -7,7 +7,7 @@
 #define TC_SQL_MAX 512
 
 struct tc_sql {
-	const char *name;    /* also the name of the prepared statement */
+	const char *name; /* also the name of the prepared statement */
 	const char *text;
 	unsigned index;      /* below TC_SQL_MAX, unique */
 	unsigned parameters; /* highest $n */

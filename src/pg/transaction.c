@@ -1,6 +1,6 @@
 /* pg/transaction.c: the one function that begins, commits, rolls back and retries. */
-#include "pg/query.h"
 #include "pg/transaction.h"
+#include "pg/query.h"
 
 #include "sql_lib.h"
 #include <string.h>
@@ -15,7 +15,8 @@ int tc_transaction_commit(struct tocsin_connection *connection, struct tocsin_er
 	/* COMMIT of a failed transaction succeeds, and says ROLLBACK. */
 	if (code == TOCSIN_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
 		return tocsin_error_set(error, TOCSIN_E_DATABASE,
-					"the transaction had failed, though its work returned success; it was rolled back");
+					"the transaction had failed, though its work returned "
+					"success; it was rolled back");
 	return code;
 }
 
