@@ -114,7 +114,8 @@ def test_forwarded_is_not_believed_unless_told(start):
 def test_the_table_is_cleaned(nodes, database):
     """One attempt in 64 cleans up, on average: 64 * 20 of them that none does are nobody's bad luck."""
     fail(nodes, "old", 1)
-    old = set(database.rows("update login_attempts set started_at = started_at - interval '1 hour' returning key::text"))
+    old = set(database.rows("update login_attempts set started_at = started_at - interval '1 hour'"
+                            " returning key::text"))
     assert len(old) == 2
     name = make_user(nodes[0].api, "viewer")["name"]
     for number in range(64 * 20):
