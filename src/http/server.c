@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* Request line, headers and the window a body is read through, a connection. */
-#define CONNECTION_MEMORY ((size_t)16 * 1024)
+#define CONNECTION_MEMORY ((size_t)8 * 1024)
 #define STACK_SIZE        ((size_t)256 * 1024)
 /* How long readers of streams have for what was pushed to them before the stop. */
 #define STREAM_GRACE_MS 1000u
