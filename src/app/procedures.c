@@ -11,6 +11,7 @@
 #include <string.h>
 
 const struct tc_procedure *const tc_procedure_tables[] = {
+	tc_pagerduty_procedures,      tc_source_procedures,
 	tc_incident_procedures,       tc_alert_procedures,     tc_auth_procedures,
 	tc_auth_session_procedures,   tc_auth_user_procedures, tc_catalog_group_procedures,
 	tc_catalog_system_procedures, tc_event_procedures,     tc_status_procedures,

@@ -272,6 +272,7 @@ static void format_alerts(struct tc_server *server, struct tc_buffer *out)
 	tc_metrics_sample(out, name, "outcome=\"opened\"", (double)stats.opened);
 	tc_metrics_sample(out, name, "outcome=\"joined\"", (double)stats.joined);
 	tc_metrics_sample(out, name, "outcome=\"repeated\"", (double)stats.repeated);
+	tc_metrics_sample(out, name, "outcome=\"acknowledged\"", (double)stats.acknowledged);
 	tc_metrics_sample(out, name, "outcome=\"resolved\"", (double)stats.resolved);
 	tc_metrics_sample(out, name, "outcome=\"dropped\"", (double)stats.dropped);
 	tc_metrics_sample(out, name, "outcome=\"failed\"", (double)stats.failed);

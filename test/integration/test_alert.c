@@ -129,7 +129,7 @@ static struct sent *sent_free(struct sent *sent)
 }
 
 /* Sends on the first node and says what became of the alerts, a letter each:
- * Failed, Opened, joIned, rePeated, Resolved, Dropped, refUsed. */
+ * Failed, Opened, joIned, rePeated, Acknowledged, Resolved, Dropped, refUsed. */
 static const char *send_to(struct tc_alert_intake *intake, const char *json)
 {
 	static char letters[64];
@@ -138,7 +138,7 @@ static const char *send_to(struct tc_alert_intake *intake, const char *json)
 	assert_true(tc_gate_wait(&sent->answered, 1));
 	assert_true(sent->count < sizeof(letters));
 	for (unsigned i = 0; i < sent->count; i++) {
-		letters[i] = "FOIPRDU"[sent->outcomes[i]];
+		letters[i] = "FOIPARDU"[sent->outcomes[i]];
 		if (sent->outcomes[i] == TC_ALERT_FAILED)
 			print_message("failed: %s\n", sent->error.message);
 	}

@@ -39,10 +39,10 @@ static void test_row(void **state)
 
 	(void)state;
 	assert_int_equal(request->count, 1);
-	assert_false(alert->is_firing);
+	assert_int_equal(alert->report, TC_ALERT_RESOLVE);
 	assert_string_equal(alert->system_id, "db");
 	assert_string_equal(alert->item.key, PREFIX "db");
-	assert_string_equal(alert->source, "alertmanager");
+	assert_string_equal(alert->origin->source, "alertmanager");
 	assert_string_equal(alert->dedup_key, "c0ffee");
 	assert_string_equal(alert->item.exclusive, "alertmanager\x1f"
 						   "c0ffee");
@@ -89,7 +89,7 @@ static void test_mapping(void **state)
 		snprintf(json, sizeof(json), "[{\"status\": \"firing\"%s%s}]",
 			 *cases[i].rest ? ", " : "", cases[i].rest);
 		request = parse(json);
-		assert_true(request->alerts[0].is_firing);
+		assert_int_equal(request->alerts[0].report, TC_ALERT_FIRING);
 		assert_string_equal(request->alerts[0].system_id, cases[i].system);
 		assert_string_equal(request->alerts[0].severity, cases[i].severity);
 		assert_string_equal(request->alerts[0].title, cases[i].title);

@@ -101,6 +101,7 @@ void tc_alert_intake_get_stats(struct tc_alert_intake *intake, struct tc_alert_s
 		.opened = outcomes[TC_ALERT_OPENED],
 		.joined = outcomes[TC_ALERT_JOINED],
 		.repeated = outcomes[TC_ALERT_REPEATED],
+		.acknowledged = outcomes[TC_ALERT_ACKNOWLEDGED],
 		.resolved = outcomes[TC_ALERT_RESOLVED],
 		.dropped = outcomes[TC_ALERT_DROPPED],
 		.failed = outcomes[TC_ALERT_FAILED] + outcomes[TC_ALERT_REFUSED],

@@ -3,7 +3,9 @@
  * Model. An alert is a row (source, dedup key) with its state. A firing report of an alert that is new, was
  * resolved, or whose incident is no longer open, opens or joins the one open incident of its system (the
  * oldest open). A repeated one counts. When the last firing alert of an incident that alerts opened resolves,
- * the incident resolves, in the same transaction. A resolved report of an unknown alert is dropped.
+ * the incident resolves, in the same transaction. A resolved report of an unknown alert is dropped. The first
+ * acknowledgement of a firing alert of an incident adds an update; others, and those of alerts that do not fire, are
+ * dropped.
  *
  * Reports of all requests are batched (core/batcher.h) under the same lock keys as deduped creates, so
  * one system never gets two open incidents, from whatever side they come. */
@@ -31,7 +33,7 @@ struct tc_alert_intake_options {
 
 struct tc_alert_stats {
 	struct tc_batcher_stats batcher;
-	uint64_t received, opened, joined, repeated, resolved, dropped,
+	uint64_t received, opened, joined, repeated, acknowledged, resolved, dropped,
 		failed; /* alerts, since the start */
 	uint64_t incidents_resolved;
 };
@@ -44,5 +46,8 @@ struct tc_alert_intake *tc_alert_intake_free(struct tc_alert_intake *intake);
 TC_DEFINE_CLEANUP(struct tc_alert_intake *, tc_alert_intake_free);
 void tc_alert_intake_get_stats(struct tc_alert_intake *intake, struct tc_alert_stats *ret_stats);
 
-/* Procedure ingestAlertmanager; ends with a row whose name is NULL. */
+/* Procedures ingestAlertmanager and ingestPagerDuty (pagerduty_api.c), and those of sources (source_api.c); each
+ * ends with a row whose name is NULL. */
 extern const struct tc_procedure tc_alert_procedures[];
+extern const struct tc_procedure tc_pagerduty_procedures[];
+extern const struct tc_procedure tc_source_procedures[];

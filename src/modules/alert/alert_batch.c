@@ -3,7 +3,8 @@
  * 1. begin; try every system's lock; lock the rows of incidents concerned; look what is known.
  *    Each step is a statement of its own, so that what it reads is younger than the locks before it.
  * 2. open incidents for those alerts that want one, with the statement that deduped creates use; write
- *    firing reports; write resolved ones; resolve incidents that have no firing alert left; commit.
+ *    firing reports, acknowledgements, resolved ones; resolve incidents that have no firing alert left;
+ *    commit.
  *
  * Whether an alert wants an incident depends on what step 1 found, and only those that want one may reach
  * the shared statement: that is the second round trip. Alerts whose system is locked elsewhere
@@ -22,10 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_MESSAGE "Opened by an alert from Alertmanager."
-#define ACTOR         "source:alertmanager"
-#define ACTOR_NAME    "Alertmanager"
-#define COLUMNS_MAX   12
+#define COLUMNS_MAX 12
 
 /* Parameters of one statement: an array a column, built row by row. */
 struct columns {
@@ -43,7 +41,7 @@ struct batch {
 	unsigned keys_count;
 	bool *wants;      /* an entry an alert: wants an incident */
 	bool *has_leader; /* an entry a key: an alert of it asks for the incident */
-	unsigned firing, resolved, wanting; /* alerts of the second round trip */
+	unsigned firing, acknowledged, resolved, wanting; /* alerts of the second round trip */
 };
 
 static void columns_deinit(struct columns *columns)
@@ -123,7 +121,7 @@ static int look(struct batch *batch, PGresult **ret_rows, struct tocsin_error *e
 	for (unsigned i = 0; i < batch->count; i++) {
 		const struct tc_alert *alert = alert_of(batch, i);
 
-		columns_add(&alerts, 0, alert->source);
+		columns_add(&alerts, 0, alert->origin->source);
 		columns_add(&alerts, 1, alert->dedup_key);
 		columns_add(&alerts, 2, alert->system_id);
 		snprintf(index, sizeof(index), "%u", find_key(batch, alert->lock_key));
@@ -153,26 +151,40 @@ static int look(struct batch *batch, PGresult **ret_rows, struct tocsin_error *e
 	return result;
 }
 
-enum { LOOK_IS_LOCKED, LOOK_WAS_FIRING, LOOK_HAS_OPEN_INCIDENT, LOOK_IS_KNOWN_SYSTEM };
+enum {
+	LOOK_IS_LOCKED,
+	LOOK_WAS_FIRING,
+	LOOK_HAS_OPEN_INCIDENT,
+	LOOK_IS_KNOWN_SYSTEM,
+	LOOK_IS_ACKNOWLEDGED
+};
 
 /* What is to be done with each alert, from what is known of it. */
 static void decide(struct batch *batch, const PGresult *rows)
 {
 	assert((unsigned)PQntuples(rows) == batch->count);
-	batch->firing = batch->resolved = batch->wanting = 0;
+	batch->firing = batch->acknowledged = batch->resolved = batch->wanting = 0;
 	for (unsigned i = 0; i < batch->count; i++) {
 		struct tc_alert *alert = alert_of(batch, i);
 		bool was_firing = tc_result_is_true(rows, (int)i, LOOK_WAS_FIRING);
+		bool is_open =
+			was_firing && tc_result_is_true(rows, (int)i, LOOK_HAS_OPEN_INCIDENT);
 
 		batch->wants[i] = false;
 		alert->outcome = TC_ALERT_FAILED;
 		alert->item.state = TC_ITEM_DONE;
 		if (!tc_result_is_true(rows, (int)i, LOOK_IS_LOCKED)) {
 			alert->item.state = TC_ITEM_BUSY;
-		} else if (!alert->is_firing) {
+		} else if (alert->report == TC_ALERT_ACKNOWLEDGE) {
+			bool is_new =
+				is_open && !tc_result_is_true(rows, (int)i, LOOK_IS_ACKNOWLEDGED);
+
+			alert->outcome = is_new ? TC_ALERT_ACKNOWLEDGED : TC_ALERT_DROPPED;
+			batch->acknowledged += is_new;
+		} else if (alert->report == TC_ALERT_RESOLVE) {
 			alert->outcome = was_firing ? TC_ALERT_RESOLVED : TC_ALERT_DROPPED;
 			batch->resolved += was_firing;
-		} else if (was_firing && tc_result_is_true(rows, (int)i, LOOK_HAS_OPEN_INCIDENT)) {
+		} else if (is_open) {
 			alert->outcome = TC_ALERT_REPEATED;
 			batch->firing++;
 		} else if (batch->policy->reject_unknown_systems &&
@@ -194,10 +206,10 @@ static int collect_firing(const struct batch *batch, struct columns *columns,
 {
 	for (unsigned i = 0; i < batch->count; i++) {
 		const struct tc_alert *alert = alert_of(batch, i);
-		const char *const row[] = {alert->source,      alert->dedup_key,
-					   alert->system_id,   alert->severity,
-					   alert->title,       alert->labels,
-					   alert->annotations, batch->wants[i] ? "t" : "f"};
+		const char *const row[] = {alert->origin->source, alert->dedup_key,
+					   alert->system_id,      alert->severity,
+					   alert->title,          alert->labels,
+					   alert->annotations,    batch->wants[i] ? "t" : "f"};
 
 		if (!batch->wants[i] && alert->outcome != TC_ALERT_REPEATED)
 			continue;
@@ -209,20 +221,23 @@ static int collect_firing(const struct batch *batch, struct columns *columns,
 	return columns_finish(columns, error);
 }
 
-static int collect_resolved(const struct batch *batch, struct columns *columns,
-			    struct tocsin_error *error)
+/* The alerts with that outcome, and who reports them. */
+static int collect_reports(const struct batch *batch, enum tc_alert_outcome outcome,
+			   struct columns *columns, struct tocsin_error *error)
 {
 	char update_id[TC_UUID_SIZE];
 
 	for (unsigned i = 0; i < batch->count; i++) {
 		const struct tc_alert *alert = alert_of(batch, i);
 
-		if (alert->outcome != TC_ALERT_RESOLVED)
+		if (alert->outcome != outcome)
 			continue;
 		tc_uuid_new(update_id);
-		columns_add(columns, 0, alert->source);
+		columns_add(columns, 0, alert->origin->source);
 		columns_add(columns, 1, alert->dedup_key);
 		columns_add(columns, 2, update_id);
+		columns_add(columns, 3, alert->origin->actor);
+		columns_add(columns, 4, alert->origin->actor_name);
 	}
 	return columns_finish(columns, error);
 }
@@ -275,10 +290,10 @@ static int collect_open(struct batch *batch, struct columns *columns, struct col
 					   NULL,
 					   systems.data,
 					   alert->system_id,
-					   FIRST_MESSAGE,
+					   alert->origin->opened,
 					   update_id,
-					   ACTOR,
-					   ACTOR_NAME};
+					   alert->origin->actor,
+					   alert->origin->actor_name};
 
 		static_assert(TC_ARRAY_LENGTH(row) <= COLUMNS_MAX, "a column each");
 		for (unsigned column = 0; column < TC_ARRAY_LENGTH(row); column++)
@@ -301,36 +316,58 @@ static void add_open(struct tc_pipeline *pipeline, const struct columns *columns
 	tc_pipeline_add(pipeline, &tc_sql_incident_open_batch, values);
 }
 
+/* Parameters of the second round trip. */
+struct writes {
+	struct columns open, locked, firing, acknowledged, resolved;
+};
+
+static void writes_deinit(struct writes *writes)
+{
+	columns_deinit(&writes->open);
+	columns_deinit(&writes->locked);
+	columns_deinit(&writes->firing);
+	columns_deinit(&writes->acknowledged);
+	columns_deinit(&writes->resolved);
+}
+
+static int collect(struct batch *batch, struct writes *writes, struct tocsin_error *error)
+{
+	int result = collect_open(batch, &writes->open, &writes->locked, error);
+
+	if (!result)
+		result = collect_firing(batch, &writes->firing, error);
+	if (!result)
+		result =
+			collect_reports(batch, TC_ALERT_ACKNOWLEDGED, &writes->acknowledged, error);
+	if (!result)
+		result = collect_reports(batch, TC_ALERT_RESOLVED, &writes->resolved, error);
+	return result;
+}
+
 static int write_all(struct batch *batch, unsigned *ret_incidents_resolved,
 		     struct tocsin_error *error)
 {
-	COLUMNS open = {0};
-	COLUMNS locked = {0};
-	COLUMNS firing = {0};
-	COLUMNS resolved = {0};
+	__attribute__((cleanup(writes_deinit))) struct writes writes = {0};
 	TC_PIPELINE pipeline;
 	unsigned firing_at = 0, resolve_at = 0;
 	bool resolves = batch->resolved > 0 && batch->policy->auto_resolve;
-	int result;
+	int result = collect(batch, &writes, error);
 
-	result = collect_open(batch, &open, &locked, error);
-	if (!result)
-		result = collect_firing(batch, &firing, error);
-	if (!result)
-		result = collect_resolved(batch, &resolved, error);
 	if (result)
 		return result;
-
 	tc_pipeline_begin(&pipeline, batch->connection);
 	if (batch->wanting > 0)
-		add_open(&pipeline, &open, &locked);
+		add_open(&pipeline, &writes.open, &writes.locked);
 	if (batch->firing > 0)
-		firing_at = tc_pipeline_add(&pipeline, &tc_sql_alert_record_firing, firing.values);
+		firing_at = tc_pipeline_add(&pipeline, &tc_sql_alert_record_firing,
+					    writes.firing.values);
+	if (batch->acknowledged > 0)
+		tc_pipeline_add(&pipeline, &tc_sql_alert_acknowledge, writes.acknowledged.values);
 	if (batch->resolved > 0)
-		tc_pipeline_add(&pipeline, &tc_sql_alert_record_resolved, resolved.values);
+		tc_pipeline_add(&pipeline, &tc_sql_alert_record_resolved, writes.resolved.values);
 	if (resolves)
 		resolve_at = tc_pipeline_add(&pipeline, &tc_sql_alert_resolve_incidents,
-					     resolved.values);
+					     writes.resolved.values);
 	tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
 	result = tc_pipeline_run(&pipeline, error);
 	if (result)

@@ -61,14 +61,14 @@ static char *join_shortened(const char *prefix, const char *text, size_t max)
 	return asprintf(&joined, "%s%.*s~%s", prefix, (int)length, text, hex) < 0 ? NULL : joined;
 }
 
-bool tc_alert_set_identity(struct tc_alert *alert, const char *source, const char *dedup_key,
-			   const char *system_id)
+bool tc_alert_set_identity(struct tc_alert *alert, const struct tc_alert_origin *origin,
+			   const char *dedup_key, const char *system_id)
 {
-	char prefix[64];
-	int length = snprintf(prefix, sizeof(prefix), "%s\x1f", source);
+	char prefix[TC_ALERT_SOURCE_MAX + 2];
+	int length = snprintf(prefix, sizeof(prefix), "%s\x1f", origin->source);
 
 	assert(length > 0 && (size_t)length < sizeof(prefix));
-	alert->source = source;
+	alert->origin = origin;
 	alert->identity = join_shortened(prefix, dedup_key, TC_ALERT_DEDUP_KEY_MAX);
 	alert->lock_key =
 		join_shortened(TC_INCIDENT_DEDUPE_KEY_PREFIX, system_id, TC_ALERT_SYSTEM_MAX);

@@ -14,13 +14,14 @@ struct tc_alert_request;
 
 /* What became of one alert. */
 enum tc_alert_outcome {
-	TC_ALERT_FAILED,   /* not committed */
-	TC_ALERT_OPENED,   /* opened an incident */
-	TC_ALERT_JOINED,   /* joined the open incident of its system */
-	TC_ALERT_REPEATED, /* was firing and still is */
-	TC_ALERT_RESOLVED, /* was firing, is resolved */
-	TC_ALERT_DROPPED,  /* resolved, and unknown or resolved before */
-	TC_ALERT_REFUSED,  /* of a system nobody registered, where that is refused */
+	TC_ALERT_FAILED,       /* not committed */
+	TC_ALERT_OPENED,       /* opened an incident */
+	TC_ALERT_JOINED,       /* joined the open incident of its system */
+	TC_ALERT_REPEATED,     /* was firing and still is */
+	TC_ALERT_ACKNOWLEDGED, /* is firing, and somebody has taken it up */
+	TC_ALERT_RESOLVED,     /* was firing, is resolved */
+	TC_ALERT_DROPPED, /* resolved or acknowledged, but unknown, resolved or acknowledged before */
+	TC_ALERT_REFUSED, /* of a system nobody registered, where that is refused */
 	TC_ALERT_OUTCOME_COUNT
 };
 
@@ -29,20 +30,33 @@ enum tc_alert_outcome {
 #define TC_ALERT_TITLE_MAX     500   /* characters; longer ones are cut */
 #define TC_ALERT_REQUEST_MAX   5000u /* alerts in one payload */
 
+enum tc_alert_report { TC_ALERT_FIRING, TC_ALERT_ACKNOWLEDGE, TC_ALERT_RESOLVE };
+
+/* Who reports, for the rows that come of it. */
+struct tc_alert_origin {
+	const char *
+		source; /* alerts.source: a name space of dedup keys; at most TC_ALERT_SOURCE_MAX bytes */
+	const char *actor;      /* as the outbox names it */
+	const char *actor_name; /* as people know it */
+	const char *opened;     /* the first update of an incident that an alert opened */
+};
+
+#define TC_ALERT_SOURCE_MAX 62
+
 struct tc_alert {
 	struct tc_item item; /* key is lock_key, exclusive is identity */
 	struct tc_alert_request *request;
 	enum tc_alert_outcome outcome;
-	bool is_firing;
-	char *lock_key;                 /* owned */
-	const char *system_id;          /* within lock_key */
-	char *identity;                 /* source, unit separator, dedup key; owned */
-	const char *dedup_key;          /* within identity */
-	const char *source;             /* constant */
-	const char *severity;           /* constant */
-	char *title;                    /* owned */
-	char *labels, *annotations;     /* JSON objects; owned */
-	char incident_id[TC_UUID_SIZE]; /* of the incident it may open */
+	enum tc_alert_report report;
+	char *lock_key;                       /* owned */
+	const char *system_id;                /* within lock_key */
+	char *identity;                       /* source, unit separator, dedup key; owned */
+	const char *dedup_key;                /* within identity */
+	const struct tc_alert_origin *origin; /* borrowed; must outlive the request */
+	const char *severity;                 /* constant */
+	char *title;                          /* owned */
+	char *labels, *annotations;           /* JSON objects; owned */
+	char incident_id[TC_UUID_SIZE];       /* of the incident it may open */
 };
 
 struct tc_alert_request {
@@ -60,7 +74,7 @@ struct tc_alert_request *tc_alert_request_new(unsigned count);
 struct tc_alert_request *tc_alert_request_free(struct tc_alert_request *request);
 TC_DEFINE_CLEANUP(struct tc_alert_request *, tc_alert_request_free);
 
-/* Fills in an alert's source, dedup key and system, which make its lock key and identity. Texts are
- * copied, too long ones shortened as said above. False if memory ran out. */
-bool tc_alert_set_identity(struct tc_alert *alert, const char *source, const char *dedup_key,
-			   const char *system_id);
+/* Fills in an alert's origin, dedup key and system, which make its lock key and identity. Key and system
+ * are copied, too long ones shortened as said above. False if memory ran out. */
+bool tc_alert_set_identity(struct tc_alert *alert, const struct tc_alert_origin *origin,
+			   const char *dedup_key, const char *system_id);

@@ -9,8 +9,14 @@
 #include <string.h>
 #include <strings.h>
 
-#define SOURCE           "alertmanager"
 #define FINGERPRINT_SIZE 16
+
+static const struct tc_alert_origin origin = {
+	.source = "alertmanager",
+	.actor = "source:alertmanager",
+	.actor_name = "Alertmanager",
+	.opened = "Opened by an alert from Alertmanager.",
+};
 
 /* --- which label names the system --- */
 
@@ -217,12 +223,13 @@ static bool read_alert(struct tc_alert *alert, const json_t *from,
 	const char *fingerprint = get_text(from, "fingerprint");
 	TC_FREE char *made = NULL;
 
-	alert->is_firing =
-		strcmp(json_string_value(json_object_get(from, "status")), "firing") == 0;
+	alert->report = strcmp(json_string_value(json_object_get(from, "status")), "firing") == 0
+				? TC_ALERT_FIRING
+				: TC_ALERT_RESOLVE;
 	if (!fingerprint)
 		fingerprint = made = make_fingerprint(labels);
 	if (!fingerprint ||
-	    !tc_alert_set_identity(alert, SOURCE, fingerprint, find_system(labels, names)))
+	    !tc_alert_set_identity(alert, &origin, fingerprint, find_system(labels, names)))
 		return false;
 	alert->severity = find_severity(labels);
 	alert->title = make_title(labels, annotations, alert->system_id);

@@ -1,12 +1,14 @@
 -- What the database knows of each alert of the batch.
 -- $1 sources, $2 dedup keys, $3 system ids, $4 index of each one's key in tocsin.locked (from 1)
--- Columns, a row an alert, in order: is_locked, was_firing, has_open_incident, is_known_system.
+-- Columns, a row an alert, in order: is_locked, was_firing, has_open_incident, is_known_system,
+-- is_acknowledged.
 select
 	(current_setting('tocsin.locked')::boolean[])[i.key] as is_locked,
 	a.state is not distinct from 'firing' as was_firing,
 	exists (select from incidents n where n.id = a.incident_id and n.status <> 'resolved')
 		as has_open_incident,
-	exists (select from systems s where s.id = i.system_id) as is_known_system
+	exists (select from systems s where s.id = i.system_id) as is_known_system,
+	a.acknowledged_at is not null as is_acknowledged
 from unnest($1::text[], $2::text[], $3::text[], $4::integer[])
 	with ordinality as i (source, dedup_key, system_id, key, place)
 left join alerts a on a.source = i.source and a.dedup_key = i.dedup_key

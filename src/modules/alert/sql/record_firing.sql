@@ -36,6 +36,9 @@ with item as (
 		annotations = excluded.annotations,
 		last_seen = excluded.last_seen,
 		resolved_at = null,
+		-- Of this firing, and of this incident.
+		acknowledged_at = case when a.state = 'firing' and excluded.incident_id is null
+			then a.acknowledged_at end,
 		count = a.count + 1
 )
 select incident_id from item order by place

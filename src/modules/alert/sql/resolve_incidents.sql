@@ -1,15 +1,18 @@
 -- Resolves those incidents of the batch's resolved alerts that alerts opened and that have no firing
 -- alert left: the incident, an update that says so, and its outbox row. lock_incidents.sql holds their rows.
--- $1 sources, $2 dedup keys of the resolved alerts, $3 as many new ids for updates
+-- $1 sources, $2 dedup keys of the resolved alerts, $3 as many new ids for updates, $4 actors, $5 their names
 -- Columns, a row an incident: incident_id.
-with target as (
-	select i.id, i.status, i.severity, row_number() over (order by i.id) as place
+with reported as (
+	select distinct on (a.incident_id) a.incident_id, r.actor, r.actor_name
+	from unnest($1::text[], $2::text[], $4::text[], $5::text[]) with ordinality
+		as r (source, dedup_key, actor, actor_name, place)
+	join alerts a using (source, dedup_key)
+	order by a.incident_id, r.place
+), target as (
+	select i.id, i.status, i.severity, r.actor, r.actor_name, row_number() over (order by i.id) as place
 	from incidents i
-	where i.id in (
-			select a.incident_id
-			from unnest($1::text[], $2::text[]) as r (source, dedup_key)
-			join alerts a using (source, dedup_key))
-		and i.status <> 'resolved'
+	join reported r on r.incident_id = i.id
+	where i.status <> 'resolved'
 		and exists (select from alert_incidents o where o.incident_id = i.id)
 		and not exists (select from alerts a where a.incident_id = i.id and a.state = 'firing')
 ), resolved as (
@@ -20,7 +23,7 @@ with target as (
 ), said as (
 	insert into incident_updates (incident_id, id, message, status_change, created_by, created_by_name)
 	select id, ($3::uuid[])[place], 'Resolved: every alert that opened or joined this incident has resolved.',
-		'resolved', 'source:alertmanager', 'Alertmanager'
+		'resolved', actor, actor_name
 	from target
 ), told as (
 	insert into events (kind, subject, action, systems, previous, next, actor)
@@ -29,7 +32,7 @@ with target as (
 			where s.incident_id = target.id order by s.position, s.system_id),
 		jsonb_build_object('status', status, 'severity', severity),
 		jsonb_build_object('status', 'resolved', 'severity', severity),
-		'source:alertmanager'
+		actor
 	from target
 )
 select id as incident_id from target

@@ -1,0 +1,346 @@
+"""PagerDuty's Events API: its answers, what becomes of an event, and the sources whose keys let it in."""
+import json
+import re
+import urllib.parse
+
+import psycopg2
+import pytest
+
+from api import Api, JSON, PROBLEM
+from server import run
+from waiting import wait_for
+
+ENQUEUE, SOURCES = "/v2/enqueue", "/api/v1/sources"
+KEY = re.compile(r"[0-9a-f]{32}")
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
+
+def make_source(api, name):
+    made = api.post(SOURCES, {"name": name})
+    assert made.status == 201, made
+    return made.json
+
+
+@pytest.fixture(name="source", scope="module")
+def fixture_source(node):
+    return make_source(node.api, "A tool")
+
+
+class Sender:
+    """Sends events with one key, and no other credential."""
+
+    def __init__(self, node, key):
+        self.api, self.key = node.anonymous, key
+
+    def send(self, action, dedup_key=None, **payload):
+        event = {"routing_key": self.key, "event_action": action}
+        if dedup_key is not None:
+            event["dedup_key"] = dedup_key
+        if payload:
+            event["payload"] = {"summary": "Disk full", "source": "host-1", "severity": "critical", **payload}
+        return self.api.post(ENQUEUE, event)
+
+
+@pytest.fixture(name="sender")
+def fixture_sender(node, source):
+    return Sender(node, source["routingKey"])
+
+
+def accepted(reply, dedup_key):
+    assert reply.status == 202 and reply.type == JSON, reply
+    assert reply.json == {"status": "success", "message": "Event processed", "dedup_key": dedup_key}
+    return True
+
+
+def refused(reply, status, words):
+    assert reply.status == status and reply.type == JSON, reply
+    assert reply.json["status"] == "invalid event" and reply.json["message"] and words in str(reply.json["errors"])
+    return True
+
+
+def incidents_of(api, system):
+    return api.incidents(f"?includeResolved=true&systemId={urllib.parse.quote(system)}")["incidents"]
+
+
+# ---- events ----
+
+def test_life_of_an_alert(node, module_database, source, sender):
+    """Trigger, again, acknowledge, again, resolve, again."""
+    assert accepted(sender.send("trigger", "life", component="pd-life"), "life")
+    made, = incidents_of(node.api, "pd-life")
+    assert (made["title"], made["severity"], made["status"]) == ("Disk full", "critical", "investigating")
+    assert accepted(sender.send("trigger", "life", component="pd-life"), "life")
+    assert module_database.rows("select count, state::text from alerts where dedup_key = 'life'") == [(2, "firing")]
+
+    for _ in range(2):  # the second says nothing new
+        assert accepted(sender.send("acknowledge", "life"), "life")
+    shown = node.anonymous.get(f"/api/v1/incidents/{made['id']}").json
+    assert shown["status"] == "investigating"
+    assert [update["message"].split(":")[0] for update in shown["updates"]] == ["Opened by a PagerDuty event.",
+                                                                               "Acknowledged"]
+    assert {(update["createdBy"], update["createdByName"]) for update in shown["updates"]} == {
+        (f"source:{source['id']}", "A tool")}
+
+    for _ in range(2):
+        assert accepted(sender.send("resolve", "life"), "life")
+    shown = node.api.get(f"/api/v1/incidents/{made['id']}").json
+    assert shown["status"] == "resolved" and len(shown["updates"]) == 3
+    assert shown["updates"][2]["createdByName"] == "A tool"
+    assert module_database.rows(
+        "select kind, action, actor from events where subject = %s order by transaction, sequence", (made["id"],)) == [
+            (kind, action, f"source:{source['id']}") for kind, action in (
+                ("incident.created", "created"), ("incident.lifecycle.changed", "commented"),
+                ("incident.resolved", "resolved"))]
+
+    # It fires again: another incident, which nobody has acknowledged.
+    assert accepted(sender.send("trigger", "life", component="pd-life"), "life")
+    assert accepted(sender.send("acknowledge", "life"), "life")
+    assert [len(node.api.get(f"/api/v1/incidents/{found['id']}").json["updates"])
+            for found in incidents_of(node.api, "pd-life")] == [2, 3]
+    assert [found["status"] for found in incidents_of(node.api, "pd-life")] == ["investigating", "resolved"]
+
+
+def test_alerts_of_one_system_share_an_incident(node, sender):
+    """Also with what people open; acknowledged once, resolved with the last."""
+    for key in ("one", "two"):
+        assert accepted(sender.send("trigger", key, custom_details={"system": "pd-shared"}, component="other"), key)
+    assert accepted(sender.send("acknowledge", "two"), "two") and accepted(sender.send("acknowledge", "one"), "one")
+    made, = incidents_of(node.api, "pd-shared")
+    assert node.api.create_once("pd-shared").json["incident"]["id"] == made["id"]
+    assert len(node.api.get(f"/api/v1/incidents/{made['id']}").json["updates"]) == 2
+    assert accepted(sender.send("resolve", "one"), "one")
+    assert incidents_of(node.api, "pd-shared")[0]["status"] == "investigating"
+    assert accepted(sender.send("resolve", "two"), "two")
+    assert incidents_of(node.api, "pd-shared")[0]["status"] == "resolved"
+
+
+def test_a_dedup_key_is_made(node, sender):
+    first, second = (sender.send("trigger", component="pd-made") for _ in range(2))
+    assert first.status == second.status == 202
+    keys = first.json["dedup_key"], second.json["dedup_key"]
+    assert keys[0] != keys[1] and all(keys)
+    for key in keys:
+        assert accepted(sender.send("resolve", key), key)
+    assert [found["status"] for found in incidents_of(node.api, "pd-made")] == ["resolved"]
+
+
+def test_what_nobody_triggered_is_dropped(module_database, sender):
+    before = module_database.value("select count(*) from alerts"), module_database.value("select count(*) from events")
+    for action in ("acknowledge", "resolve"):
+        assert accepted(sender.send(action, "never heard of"), "never heard of")
+    assert (module_database.value("select count(*) from alerts"),
+            module_database.value("select count(*) from events")) == before
+
+
+def test_the_person_who_resolved_it_wins(node, sender):
+    """An acknowledge of an alert whose incident is resolved is dropped; the next trigger opens another."""
+    assert accepted(sender.send("trigger", "person", component="pd-person"), "person")
+    made, = incidents_of(node.api, "pd-person")
+    assert node.api.post(f"/api/v1/incidents/{made['id']}/resolve").status == 200
+    assert accepted(sender.send("acknowledge", "person"), "person")
+    assert len(node.api.get(f"/api/v1/incidents/{made['id']}").json["updates"]) == 2
+    assert accepted(sender.send("trigger", "person", component="pd-person"), "person")
+    assert [found["status"] for found in incidents_of(node.api, "pd-person")] == ["investigating", "resolved"]
+
+
+def test_sources_do_not_share_dedup_keys(node, sender):
+    other = Sender(node, make_source(node.api, "Another tool")["routingKey"])
+    for who, system in ((sender, "pd-mine"), (other, "pd-theirs")):
+        assert accepted(who.send("trigger", "same", component=system), "same")
+    assert accepted(other.send("resolve", "same"), "same")
+    assert [incidents_of(node.api, system)[0]["status"] for system in ("pd-mine", "pd-theirs")] == [
+        "investigating", "resolved"]
+
+
+@pytest.mark.parametrize("severity, expected", [("critical", "critical"), ("error", "major"), ("warning", "major"),
+                                                ("info", "minor")])
+def test_severities(node, sender, severity, expected):
+    assert accepted(sender.send("trigger", severity, severity=severity, component=f"pd-{severity}"), severity)
+    assert incidents_of(node.api, f"pd-{severity}")[0]["severity"] == expected
+
+
+# ---- refusals ----
+
+PAYLOAD = {"summary": "x", "source": "x", "severity": "info"}
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"routing_key": None}, "routing_key"), ({"routing_key": "short"}, "32 characters"), ({"routing_key": "0" * 32}, "no source"),
+    ({"routing_key": 7}, "routing_key"), ({"routing_key": "\U0001f525" * 8}, "no source"),
+    ({"event_action": None}, "event_action"), ({"event_action": "raise"}, "acknowledge"),
+    ({"event_action": "acknowledge", "dedup_key": None}, "dedup_key"), ({"event_action": "resolve", "dedup_key": ""}, "dedup_key"),
+    ({"dedup_key": "x" * 256}, "255"), ({"dedup_key": 1}, "dedup_key"), ({"payload": None}, "payload"), ({"payload": []}, "payload"),
+    ({"payload": {**PAYLOAD, "summary": "x" * 1025}}, "1024"), ({"payload": {**PAYLOAD, "summary": ""}}, "payload.summary"),
+    ({"payload": {**PAYLOAD, "source": None}}, "payload.source"), ({"payload": {**PAYLOAD, "severity": "fatal"}}, "critical"),
+    ({"payload": {**PAYLOAD, "severity": None}}, "payload.severity"),
+])
+def test_bad_events(node, source, changes, words):
+    event = {"routing_key": source["routingKey"], "event_action": "trigger", "dedup_key": "bad", "payload": PAYLOAD}
+    event = {name: value for name, value in {**event, **changes}.items() if value is not None}
+    assert refused(node.anonymous.post(ENQUEUE, event), 400, words)
+
+
+@pytest.mark.parametrize("body, status", [
+    (b"", 400), (b"[]", 400), (b"nonsense", 400), (b'{"a":"\xff"}', 400), (b'{"routing_key":"\\u0000"}', 400),
+    (b"[" * 100000, 400), (b'{"a":' * 70 + b"1" + b"}" * 70, 400), (b'{"a":1,"a":1}', 400),
+    (json.dumps({"a": "x" * 524288}).encode(), 413)])
+def test_bad_bodies(node, body, status):
+    """No problem documents here: clients of that API read its own form."""
+    assert refused(node.anonymous.call("POST", ENQUEUE, body), status, "")
+
+
+def test_bounds_that_are_kept(node, sender):
+    """Everything as long as it may be: a body of 512 KiB, the longest key, summary and system."""
+    key, system = "\U0001f511" * 255, "\U0001f525" * 255
+    event = {"routing_key": sender.key, "event_action": "trigger", "dedup_key": key,
+             "payload": {"summary": "s" * 1024, "source": "x", "severity": "info", "component": system,
+                         "custom_details": {"filler": ""}}}
+    event["payload"]["custom_details"]["filler"] = "x" * (524288 - len(json.dumps(event).encode()))
+    body = json.dumps(event).encode()
+    assert len(body) == 524288
+    assert accepted(node.anonymous.call("POST", ENQUEUE, body), key)
+    assert incidents_of(node.api, system)[0]["title"] == "s" * 500
+    assert accepted(sender.send("resolve", key), key)
+    assert incidents_of(node.api, system)[0]["status"] == "resolved"
+
+
+def test_other_credentials_and_types_do_not_matter(node, sender):
+    """Clients send what they like: a token of PagerDuty's REST API, a type with a parameter, or none."""
+    body = json.dumps({"routing_key": sender.key, "event_action": "resolve", "dedup_key": "x"}).encode()
+    for headers in ({"Authorization": "Token token=abc"}, {"Content-Type": "text/plain"}, {"Content-Type": None},
+                    {"Content-Type": "application/json; charset=utf-8", "Authorization": "Bearer nonsense"}):
+        assert accepted(node.anonymous.call("POST", ENQUEUE, body, headers), "x")
+    assert node.anonymous.get(ENQUEUE).status == 405
+
+
+def test_numbers_that_cannot_be_kept(sender):
+    """PostgreSQL's JSON has no number of 400,000 digits; the client must not send that again."""
+    reply = sender.send("trigger", "huge", custom_details={"n": 1e308})
+    assert reply.status == 202
+
+
+def test_unknown_systems_can_be_refused(start):
+    strict = start(TOCSIN_UNKNOWN_SYSTEMS="reject")
+    sender = Sender(strict, make_source(strict.api, "Strict")["routingKey"])
+    assert refused(sender.send("trigger", "k", component="nobody-knows"), 400, "nobody-knows")
+    assert strict.api.post("/api/v1/systems", {"id": "nobody-knows", "name": "Known"}).status == 201
+    assert accepted(sender.send("trigger", "k", component="nobody-knows"), "k")
+
+
+def test_overload_is_429(start, database):
+    """A system whose key nobody lets go, and a lock timeout of 200 ms: the event did not come in, and its client, which
+    retries 429, may send it again."""
+    node = start(DATABASE_LOCK_TIMEOUT_MS=200)
+    sender = Sender(node, make_source(node.api, "Busy")["routingKey"])
+    with database.hold_key("incident.dedupe-open-for-system:held"):
+        reply = sender.send("trigger", "k", component="held")
+        assert reply.status == 429 and reply.type == JSON and "retry-after" in reply.headers, reply
+        assert reply.json["status"] == "throttle exceeded" and reply.json["errors"]
+    assert accepted(sender.send("trigger", "k", component="held"), "k")
+    assert len(database.open_incidents()["held"]) == 1
+
+
+# ---- sources ----
+
+def test_sources(node, module_database):
+    made = make_source(node.api, "Listed")
+    assert KEY.fullmatch(made["routingKey"]) and made["createdBy"].startswith("key:")
+    listed = node.api.get(f"{SOURCES}?limit=500").json["sources"]
+    mine, = [source for source in listed if source["id"] == made["id"]]
+    assert mine == {key: value for key, value in made.items() if key != "routingKey"}
+    stored = str(module_database.rows("select * from alert_sources")) + str(module_database.rows(
+        "select previous::text, next::text from events"))
+    assert made["routingKey"] not in stored + str(listed)
+
+    taken = node.api.post(SOURCES, {"name": "LISTED"})
+    assert taken.status == 409 and taken.type == PROBLEM and taken.json["errors"][0]["pointer"] == "/name"
+    sender = Sender(node, made["routingKey"])
+    assert accepted(sender.send("resolve", "x"), "x")
+    assert "lastUsedAt" in next(source for source in node.api.get(f"{SOURCES}?limit=500").json["sources"]
+                                if source["id"] == made["id"])
+
+    for _ in range(2):  # twice is harmless
+        assert node.api.call("DELETE", f"{SOURCES}/{made['id']}").status == 204
+    assert refused(sender.send("resolve", "x"), 400, "revoked")
+    assert "revokedAt" in next(source for source in node.api.get(f"{SOURCES}?limit=500").json["sources"]
+                               if source["id"] == made["id"])
+    assert make_source(node.api, "Listed")["id"] != made["id"]  # the name is free again
+    assert module_database.rows("select kind from events where subject = %s order by transaction", (made["id"],)) == [
+        ("alert.source.created",), ("alert.source.revoked",)]
+
+
+def test_pages_of_sources(node):
+    made = [make_source(node.api, f"Page {i}")["id"] for i in range(5)]
+    found, cursor = [], ""
+    while True:
+        page = node.api.get(f"{SOURCES}?limit=2{cursor}").json
+        found += [source["id"] for source in page["sources"]]
+        if "nextCursor" not in page:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert found[:5] == made[::-1] and len(found) == len(set(found))
+
+
+def test_bad_sources(node):
+    for body in ({}, {"name": ""}, {"name": "x" * 101}, {"name": 1}, {"name": "x", "routingKey": "mine"}):
+        assert node.api.post(SOURCES, body).status == 400
+    assert node.api.call("DELETE", f"{SOURCES}/{NOBODY}").status == 404
+    assert node.api.call("DELETE", f"{SOURCES}/nonsense").status == 400
+    for query in ("limit=0", "limit=501", "cursor=x"):
+        assert node.api.get(f"{SOURCES}?{query}").status == 400
+
+
+def test_who_may_manage_sources(node):
+    """Managers and admins; the list is nobody else's business either."""
+    callers = {role: Api(node.url, node.api.post("/api/v1/keys", {"name": role, "role": role}).json["key"])
+               for role in ("viewer", "manager")}
+    path = f"{SOURCES}/{NOBODY}"
+    for caller, status in ((node.anonymous, 401), (callers["viewer"], 403)):
+        for reply in (caller.post(SOURCES, {"name": "x"}), caller.get(SOURCES), caller.call("DELETE", path)):
+            assert reply.status == status and reply.type == PROBLEM
+    manager = callers["manager"]
+    made = make_source(manager, "Manager's")
+    assert manager.get(SOURCES).status == 200 and manager.call("DELETE", f"{SOURCES}/{made['id']}").status == 204
+
+
+def test_the_command_line(node, module_database):
+    """tocsin source create, list, revoke; the running node knows at once, since it asks for every event."""
+    def good(*arguments):
+        done = run("source", *arguments, DATABASE_URL=module_database.url)
+        assert done.returncode == 0, done
+        return done.stdout
+
+    key = good("create", "By hand").strip()
+    assert KEY.fullmatch(key)
+    sender = Sender(node, key)
+    assert accepted(sender.send("trigger", "k", component="pd-cli"), "k")
+    made = json.loads(good("create", "--json", "By script"))
+    assert made["name"] == "By script" and KEY.fullmatch(made["routingKey"]) and "createdBy" not in made
+    listed = json.loads(good("list", "--json"))
+    assert {"By hand", "By script"} <= {source["name"] for source in listed}
+    table = good("list")
+    assert "By hand" in table and key not in table + str(listed)
+    mine = next(source["id"] for source in listed if source["name"] == "By hand")
+    assert good("revoke", mine) == good("revoke", mine) == ""
+    assert refused(sender.send("resolve", "k"), 400, "revoked")
+    for arguments, status in ((["create"], 64), (["create", "a", "b"], 64), (["list", "x"], 64), (["revoke"], 64),
+                              (["create", ""], 1), (["create", "by SCRIPT"], 1), (["revoke", "nonsense"], 1),
+                              (["revoke", NOBODY], 1), (["list", "--other"], 64)):
+        done = run("source", *arguments, DATABASE_URL=module_database.url)
+        assert done.returncode == status and done.stderr and not done.stdout, done
+
+
+def test_without_a_database(start, database):
+    """503, which says to come back; in that API's form."""
+    node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=500)
+    sender = Sender(node, make_source(node.api, "Alone")["routingKey"])
+    database.close()
+    with psycopg2.connect(database.cluster.url("postgres")) as other:
+        other.autocommit = True
+        with other.cursor() as cursor:
+            cursor.execute(f'alter database "{database.name}" allow_connections false')
+            cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (database.name,))
+            reply = wait_for(lambda: (r := sender.send("resolve", "k")).status != 202 and r, "the loss is noticed")
+            assert reply.status in (429, 503) and reply.type == JSON and reply.json["errors"], reply
+            cursor.execute(f'alter database "{database.name}" allow_connections true')
+    wait_for(lambda: sender.send("resolve", "k").status == 202, "it is back")
