@@ -2,6 +2,8 @@
 #include "http/url.h"
 
 #include "base/utf8.h"
+#include <string.h>
+#include <strings.h>
 
 static int hex_value(char c)
 {
@@ -39,4 +41,13 @@ bool tc_url_decode(char *text, size_t length, size_t *ret_length)
 		return false;
 	*ret_length = out;
 	return true;
+}
+
+bool tc_url_is_web(const char *text)
+{
+	size_t scheme = strncasecmp(text, "https://", 8) == 0  ? 8
+			: strncasecmp(text, "http://", 7) == 0 ? 7
+							       : 0;
+
+	return scheme > 0 && strcspn(text + scheme, "/?#") > 0 && !strpbrk(text, " \t\r\n\"<>");
 }

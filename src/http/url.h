@@ -8,3 +8,7 @@
  * with `text` in any state, for a broken escape, a NUL, or what is not UTF-8 after decoding.
  * `text` must have room for the NUL. Does not touch '+'. */
 bool tc_url_decode(char *text, size_t length, size_t *ret_length);
+
+/* Whether `text` is an http or https address that may be shown for people to click: nothing that a browser
+ * would run, no spaces or quotes. */
+bool tc_url_is_web(const char *text);

@@ -128,7 +128,7 @@ static int resolve(struct tocsin_error *error)
 	const struct tc_incident_update update = {.incident_id = last_id};
 	TC_BUFFER json = {0};
 
-	return tc_incident_resolve(pool, &update, &json, error);
+	return tc_incident_resolve(pool, &update, &json, NULL, error);
 }
 
 static void assert_events(const char *expected)

@@ -160,7 +160,7 @@ CASES = [
     case("plain text", 415, headers={"Content-Type": "text/plain"}, body=b"{}"),
     case("JSON in UTF-16", 415, headers={"Content-Type": "application/json; charset=utf-16"}, body=b"{}"),
     case("PUT on the list", 405, method="PUT", body={}, allow="GET, HEAD, POST"),
-    case("POST on one", 405, path=SOME, body={}, allow="DELETE, GET, HEAD"),
+    case("POST on one", 405, path=SOME, body={}, allow="DELETE, GET, HEAD, PATCH"),
     case("DELETE on an action", 405, method="DELETE", path=f"{SOME}/resolve", allow="POST"),
     case("GET on the alerts", 405, method="GET", path=ALERTS, allow="POST"),
     case("POST on the metrics", 405, path="/metrics", body={}, allow="GET, HEAD"),

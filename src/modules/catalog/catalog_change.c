@@ -7,11 +7,11 @@
 #include "modules/catalog/catalog.h"
 
 #include "base/uuid.h"
+#include "http/url.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* Only `write` must be there. */
 struct change {
@@ -192,16 +192,6 @@ int tc_catalog_remove_contact(struct tocsin_pool *work_pool, const char *system,
 	return run(work_pool, &change, NULL, error);
 }
 
-/* A link is shown to be clicked: nothing that a browser would run. */
-static bool is_web_url(const char *url)
-{
-	size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
-			: strncasecmp(url, "http://", 7) == 0 ? 7
-							      : 0;
-
-	return scheme > 0 && url[scheme] && !strpbrk(url, " \t\r\n\"<>");
-}
-
 int tc_catalog_add_link(struct tocsin_pool *work_pool, const struct tc_catalog_link *link,
 			struct tc_buffer *ret_json, const char **ret_conflict,
 			struct tocsin_error *error)
@@ -221,7 +211,7 @@ int tc_catalog_add_link(struct tocsin_pool *work_pool, const struct tc_catalog_l
 									"is the most",
 		.ret_json = ret_json};
 
-	if (!is_web_url(link->url))
+	if (!tc_url_is_web(link->url))
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"url must be an http or https URL without spaces");
 	tc_uuid_new(id);

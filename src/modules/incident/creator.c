@@ -221,7 +221,7 @@ static void finish(struct tc_item *item, void *userdata)
 		reply_failure(create);
 	} else if (create->outcome == REFUSED && !create->answer.failed) {
 		creator->refused++;
-		tc_incident_request_refuse(&create->request, create->answer.data);
+		tc_incident_refuse_systems(call, create->answer.data);
 	} else {
 		*(create->outcome == REUSED ? &creator->reused : &creator->created) += 1;
 		tc_call_reply_buffer(call, create->outcome == REUSED ? 200 : 201, &create->answer);

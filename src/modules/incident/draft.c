@@ -11,8 +11,7 @@ static const char *non_empty(const char *text)
 	return text[0] ? text : NULL;
 }
 
-/* The same system twice is one. */
-static int append_systems(struct tc_buffer *array, const json_t *ids)
+int tc_incident_distinct(struct tc_buffer *array, const json_t *ids, struct tocsin_error *error)
 {
 	json_t *seen = json_object();
 	bool is_complete = seen != NULL;
@@ -29,7 +28,9 @@ static int append_systems(struct tc_buffer *array, const json_t *ids)
 		tc_array_append(array, text);
 	}
 	json_decref(seen);
-	return is_complete && tc_array_finish(array) ? TOCSIN_OK : TOCSIN_E_NOMEM;
+	if (is_complete && tc_array_finish(array))
+		return TOCSIN_OK;
+	return tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory");
 }
 
 int tc_incident_request_init(struct tc_incident_request *request, struct tc_call *call,
@@ -39,9 +40,9 @@ int tc_incident_request_init(struct tc_incident_request *request, struct tc_call
 	const json_t *ids = json_object_get(tc_call_input(call), "systemIds");
 
 	*request = (struct tc_incident_request){.call = call};
-	if (append_systems(&request->systems, ids)) {
+	if (tc_incident_distinct(&request->systems, ids, error)) {
 		tc_buffer_deinit(&request->systems);
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory");
+		return TOCSIN_E_NOMEM;
 	}
 	tc_uuid_new(request->id);
 	tc_uuid_new(request->update_id);
@@ -83,9 +84,9 @@ static void add_unknown(struct tc_problem *problem, const json_t *ids, const cha
 	}
 }
 
-void tc_incident_request_refuse(struct tc_incident_request *request, const char *unknown)
+void tc_incident_refuse_systems(struct tc_call *call, const char *unknown)
 {
-	const json_t *ids = json_object_get(tc_call_input(request->call), "systemIds");
+	const json_t *ids = json_object_get(tc_call_input(call), "systemIds");
 	struct tc_problem problem = {.status = 422};
 	json_t *names = json_loads(unknown, 0, NULL);
 	size_t index;
@@ -95,7 +96,7 @@ void tc_incident_request_refuse(struct tc_incident_request *request, const char 
 		 "The catalog does not know every system, and unknown systems are refused here.");
 	json_array_foreach(names, index, name) add_unknown(&problem, ids, json_string_value(name));
 	json_decref(names);
-	tc_call_reply_problem(request->call, &problem);
+	tc_call_reply_problem(call, &problem);
 }
 
 void tc_incident_columns_add(struct tc_incident_columns *columns,

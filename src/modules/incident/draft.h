@@ -35,8 +35,12 @@ int tc_incident_request_init(struct tc_incident_request *request, struct tc_call
 			     struct tocsin_error *error);
 void tc_incident_request_deinit(struct tc_incident_request *request);
 
-/* Answers the call with 422, naming the systems of `unknown` (a JSON array, as the database gave it). */
-void tc_incident_request_refuse(struct tc_incident_request *request, const char *unknown);
+/* Makes the text of an array of `ids`, strings of which a repeated one counts once. NOMEM. */
+int tc_incident_distinct(struct tc_buffer *array, const json_t *ids, struct tocsin_error *error);
+
+/* Answers the call with 422, naming those of its systemIds that are in `unknown` (a JSON array, as the database
+ * gave it). */
+void tc_incident_refuse_systems(struct tc_call *call, const char *unknown);
 
 #define TC_INCIDENT_COLUMNS    12
 #define TC_INCIDENT_PARAMETERS 13

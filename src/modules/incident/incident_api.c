@@ -1,30 +1,21 @@
-/* modules/incident/incident_api.c: the procedures of incidents. */
+/* modules/incident/incident_api.c: the procedures of incidents themselves. */
 #include "modules/incident/incident_api.h"
 
 #include "core/app.h"
-#include "modules/incident/incident.h"
-#include "pg/array.h"
 
-#define TITLE_MAX       500
-#define DESCRIPTION_MAX 20000
-#define MESSAGE_MAX     20000
-#define SYSTEM_ID_MAX   255
-#define STATES_MAX      1000
+const char *const tc_incident_statuses[] = {"investigating", "identified", "fixing",
+					    "monitoring",    "resolved",   NULL};
+const char *const tc_incident_severities[] = {"minor", "major", "critical", NULL};
+const char *const tc_incident_healths[] = {"degraded", "unhealthy", NULL};
+const char *const tc_incident_visibilities[] = {TC_INCIDENT_PUBLIC, TC_INCIDENT_LOGGED_IN,
+						TC_INCIDENT_INTERNAL, NULL};
 
-static const char *const statuses[] = {"investigating", "identified", "fixing",
-				       "monitoring",    "resolved",   NULL};
-static const char *const severities[] = {"minor", "major", "critical", NULL};
-static const char *const healths[] = {"degraded", "unhealthy", NULL};
-static const char *const visibilities[] = {TC_INCIDENT_PUBLIC, TC_INCIDENT_LOGGED_IN,
-					   TC_INCIDENT_INTERNAL, NULL};
-
-static struct tocsin_pool *pool_of(const struct tc_call *call)
+struct tocsin_pool *tc_incident_pool(const struct tc_call *call)
 {
 	return tc_call_app(call)->work_pool;
 }
 
-/* What of an incident's updates and links the caller may see; decided for every request. */
-static const char *visibility_of(const struct tc_call *call)
+const char *tc_incident_visibility(const struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
 
@@ -33,22 +24,22 @@ static const char *visibility_of(const struct tc_call *call)
 	return caller->is_anonymous ? TC_INCIDENT_PUBLIC : TC_INCIDENT_LOGGED_IN;
 }
 
-static const char *actor_of(const struct tc_call *call)
+const char *tc_incident_actor(const struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
 
 	return caller->id[0] ? caller->id : NULL;
 }
 
-static const char *actor_name_of(const struct tc_call *call)
+const char *tc_incident_actor_name(const struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
 
 	return caller->name[0] ? caller->name : NULL;
 }
 
-static void reply(struct tc_call *call, int code, unsigned status, struct tc_buffer *json,
-		  const struct tocsin_error *error)
+void tc_incident_reply(struct tc_call *call, int code, unsigned status, struct tc_buffer *json,
+		       const struct tocsin_error *error)
 {
 	if (code)
 		tc_call_reply_error(call, error);
@@ -56,14 +47,22 @@ static void reply(struct tc_call *call, int code, unsigned status, struct tc_buf
 		tc_call_reply_buffer(call, status, json);
 }
 
+void tc_incident_reply_done(struct tc_call *call, int code, const struct tocsin_error *error)
+{
+	if (code)
+		tc_call_reply_error(call, error);
+	else
+		tc_call_reply_empty(call, 204);
+}
+
 static void run_get(struct tc_call *call)
 {
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	int r = tc_incident_get(pool_of(call), tc_call_string(call, "id"), visibility_of(call),
-				&json, &error);
+	int r = tc_incident_get(tc_incident_pool(call), tc_call_string(call, "id"),
+				tc_incident_visibility(call), &json, &error);
 
-	reply(call, r, 200, &json, &error);
+	tc_incident_reply(call, r, 200, &json, &error);
 }
 
 static void run_list(struct tc_call *call)
@@ -77,127 +76,115 @@ static void run_list(struct tc_call *call)
 	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	int r = tc_incident_list(pool_of(call), &filter, &json, &error);
+	int r = tc_incident_list(tc_incident_pool(call), &filter, &json, &error);
 
-	reply(call, r, 200, &json, &error);
+	tc_incident_reply(call, r, 200, &json, &error);
 }
 
-static struct tc_incident_update update_of(const struct tc_call *call)
+static void run_update(struct tc_call *call)
 {
-	const char *visibility = tc_call_string(call, "visibility");
-
-	return (struct tc_incident_update){
-		.incident_id = tc_call_string(call, "id"),
-		.message = tc_call_string(call, "message"),
-		.status = tc_call_string(call, "statusChange"),
-		.visibility = visibility ? visibility : TC_INCIDENT_PUBLIC,
-		.actor = actor_of(call),
-		.actor_name = actor_name_of(call),
+	bool suppress = tc_call_boolean(call, "suppressNotifications", false);
+	const json_t *systems = json_object_get(tc_call_input(call), "systemIds");
+	struct tc_incident_wish wish = {
+		.id = tc_call_string(call, "id"),
+		.title = tc_call_string(call, "title"),
+		.description = tc_call_string(call, "description"),
+		.has_description = tc_call_has(call, "description"),
+		.severity = tc_call_string(call, "severity"),
+		.suppress = tc_call_has(call, "suppressNotifications") ? &suppress : NULL,
+		.health = tc_call_string(call, "healthOverride"),
+		.has_health = tc_call_has(call, "healthOverride"),
+		.reject_unknown_systems = tc_call_app(call)->reject_unknown_systems,
+		.actor = tc_incident_actor(call),
 	};
-}
-
-static void run_add_update(struct tc_call *call)
-{
-	const struct tc_incident_update update = update_of(call);
 	struct tocsin_error error;
+	bool is_refused = false;
+	TC_BUFFER array = {0};
 	TC_BUFFER json = {0};
-	int r = tc_incident_add_update(pool_of(call), &update, &json, &error);
+	int r = systems ? tc_incident_distinct(&array, systems, &error) : TOCSIN_OK;
 
-	reply(call, r, 201, &json, &error);
+	wish.systems = array.data;
+	if (r == TOCSIN_OK)
+		r = tc_incident_update(tc_incident_pool(call), &wish, &json, &is_refused, &error);
+	if (is_refused)
+		tc_incident_refuse_systems(call, json.data);
+	else
+		tc_incident_reply(call, r, 200, &json, &error);
 }
 
 static void run_resolve(struct tc_call *call)
 {
-	const struct tc_incident_update update = update_of(call);
+	const struct tc_incident_update update = {
+		.incident_id = tc_call_string(call, "id"),
+		.message = tc_call_string(call, "message"),
+		.actor = tc_incident_actor(call),
+		.actor_name = tc_incident_actor_name(call),
+	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	int r = tc_incident_resolve(pool_of(call), &update, &json, &error);
+	int r = tc_incident_resolve(tc_incident_pool(call), &update, &json, NULL, &error);
 
-	reply(call, r, 200, &json, &error);
+	tc_incident_reply(call, r, 200, &json, &error);
 }
 
 static void run_delete(struct tc_call *call)
 {
 	struct tocsin_error error;
+	int r = tc_incident_delete(tc_incident_pool(call), tc_call_string(call, "id"),
+				   tc_incident_actor(call), &error);
 
-	if (tc_incident_delete(pool_of(call), tc_call_string(call, "id"), actor_of(call), &error))
-		tc_call_reply_error(call, &error);
-	else
-		tc_call_reply_empty(call, 204);
+	tc_incident_reply_done(call, r, &error);
+}
+
+static void run_list_of_system(struct tc_call *call)
+{
+	const struct tc_incident_filter filter = {
+		.system = tc_call_string(call, "systemId"),
+		.limit = (unsigned)tc_call_integer(call, "limit", TC_INCIDENT_LIST_DEFAULT),
+		.cursor = tc_call_string(call, "cursor"),
+	};
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int r = tc_incident_list(tc_incident_pool(call), &filter, &json, &error);
+
+	tc_incident_reply(call, r, 200, &json, &error);
 }
 
 static void run_has_suppression(struct tc_call *call)
 {
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	int r = tc_incident_has_suppression(pool_of(call), tc_call_string(call, "id"), &json,
-					    &error);
+	int r = tc_incident_has_suppression(tc_incident_pool(call),
+					    tc_call_string(call, "systemId"), &json, &error);
 
-	reply(call, r, 200, &json, &error);
+	tc_incident_reply(call, r, 200, &json, &error);
 }
 
-static void run_get_states(struct tc_call *call)
-{
-	const json_t *ids = json_object_get(tc_call_input(call), "ids");
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	TC_BUFFER array = {0};
-	const char *text;
-	size_t index;
-	json_t *id;
-	int r;
-
-	if (json_array_size(ids) == 0) {
-		tc_call_reply_copy(call, 200, "{}");
-		return;
-	}
-	json_array_foreach(ids, index, id) tc_array_append(&array, json_string_value(id));
-	text = tc_array_finish(&array);
-	if (text)
-		r = tc_incident_get_states(pool_of(call), text, &json, &error);
-	else
-		r = tocsin_error_set(&error, TOCSIN_E_NOMEM, "Out of memory");
-	reply(call, r, 200, &json, &error);
-}
-
-#define INCIDENT_ID                                                                                \
-	{                                                                                          \
-		.name = "id", .type = TC_FIELD_UUID, .place = TC_IN_PATH, .flags = TC_REQUIRED,    \
-		.description = "The incident's id"                                                 \
-	}
-#define SYSTEM_ID                                                                                  \
-	{                                                                                          \
-		.name = "id", .type = TC_FIELD_STRING, .place = TC_IN_PATH, .flags = TC_REQUIRED,  \
-		.min = 1, .max = SYSTEM_ID_MAX, .description = "The system's id"                   \
-	}
-#define END                                                                                        \
-	{                                                                                          \
-		.type = TC_FIELD_END                                                               \
-	}
+/* --- the table --- */
 
 static const struct tc_field create_fields[] = {
 	{.name = "title",
 	 .type = TC_FIELD_STRING,
 	 .flags = TC_REQUIRED,
 	 .min = 1,
-	 .max = TITLE_MAX,
+	 .max = TC_INCIDENT_TITLE_MAX,
 	 .description = "What is wrong, in a line"},
 	{.name = "description",
 	 .type = TC_FIELD_STRING,
 	 .flags = TC_NULLABLE,
-	 .max = DESCRIPTION_MAX,
+	 .max = TC_INCIDENT_DESCRIPTION_MAX,
 	 .description = "What is wrong, at length"},
 	{.name = "severity",
 	 .type = TC_FIELD_ENUM,
 	 .flags = TC_REQUIRED,
-	 .choices = severities,
+	 .choices = tc_incident_severities,
 	 .description = "How bad it is"},
 	{.name = "systemIds",
 	 .type = TC_FIELD_STRINGS,
 	 .flags = TC_REQUIRED,
 	 .min = 1,
 	 .max = TC_INCIDENT_SYSTEMS_MAX,
-	 .item_max = SYSTEM_ID_MAX,
+	 .item_max = TC_INCIDENT_SYSTEM_ID_MAX,
 	 .description = "The systems it is about; one given twice counts once"},
 	{.name = "suppressNotifications",
 	 .type = TC_FIELD_BOOLEAN,
@@ -205,90 +192,91 @@ static const struct tc_field create_fields[] = {
 	{.name = "healthOverride",
 	 .type = TC_FIELD_ENUM,
 	 .flags = TC_NULLABLE,
-	 .choices = healths,
+	 .choices = tc_incident_healths,
 	 .description = "While it is open, what its systems' health is said to be"},
 	{.name = "initialMessage",
 	 .type = TC_FIELD_STRING,
 	 .min = 1,
-	 .max = MESSAGE_MAX,
+	 .max = TC_INCIDENT_MESSAGE_MAX,
 	 .description = "Becomes the first update"},
 	{.name = "dedupeOpenForSystem",
 	 .type = TC_FIELD_BOOLEAN,
 	 .description = "If the first system has an open incident, answer with that one"},
-	END,
+	TC_INCIDENT_FIELD_END,
 };
 
-static const struct tc_field get_fields[] = {INCIDENT_ID, END};
+static const struct tc_field get_fields[] = {TC_INCIDENT_FIELD_ID("id"), TC_INCIDENT_FIELD_END};
 
 static const struct tc_field list_fields[] = {
 	{.name = "status",
 	 .type = TC_FIELD_ENUM,
 	 .place = TC_IN_QUERY,
-	 .choices = statuses,
+	 .choices = tc_incident_statuses,
 	 .description = "Only incidents of this status"},
 	{.name = "systemId",
 	 .type = TC_FIELD_STRING,
 	 .place = TC_IN_QUERY,
 	 .min = 1,
-	 .max = SYSTEM_ID_MAX,
+	 .max = TC_INCIDENT_SYSTEM_ID_MAX,
 	 .description = "Only incidents of this system"},
 	{.name = "includeResolved",
 	 .type = TC_FIELD_BOOLEAN,
 	 .place = TC_IN_QUERY,
 	 .description = "Resolved ones too; open ones only unless given"},
-	{.name = "limit",
-	 .type = TC_FIELD_INTEGER,
-	 .place = TC_IN_QUERY,
-	 .min = 1,
-	 .max = TC_INCIDENT_LIST_MAX,
-	 .description = "Most incidents in the answer; 50 unless given"},
-	{.name = "cursor",
-	 .type = TC_FIELD_UUID,
-	 .place = TC_IN_QUERY,
-	 .description = "nextCursor of the page before"},
-	END,
+	TC_INCIDENT_FIELD_LIMIT,
+	TC_INCIDENT_FIELD_CURSOR,
+	TC_INCIDENT_FIELD_END,
 };
 
-static const struct tc_field add_update_fields[] = {
-	INCIDENT_ID,
-	{.name = "message",
+static const struct tc_field update_fields[] = {
+	TC_INCIDENT_FIELD_ID("id"),
+	{.name = "title",
 	 .type = TC_FIELD_STRING,
-	 .flags = TC_REQUIRED,
 	 .min = 1,
-	 .max = MESSAGE_MAX,
-	 .description = "What there is to say"},
-	{.name = "statusChange",
+	 .max = TC_INCIDENT_TITLE_MAX,
+	 .description = "What is wrong, in a line"},
+	{.name = "description",
+	 .type = TC_FIELD_STRING,
+	 .flags = TC_NULLABLE,
+	 .max = TC_INCIDENT_DESCRIPTION_MAX,
+	 .description = "What is wrong, at length; null clears it"},
+	{.name = "severity",
 	 .type = TC_FIELD_ENUM,
-	 .choices = statuses,
-	 .description = "Turns the incident to this status; one other than resolved reopens"},
-	{.name = "visibility",
+	 .choices = tc_incident_severities,
+	 .description = "How bad it is"},
+	{.name = "systemIds",
+	 .type = TC_FIELD_STRINGS,
+	 .min = 1,
+	 .max = TC_INCIDENT_SYSTEMS_MAX,
+	 .item_max = TC_INCIDENT_SYSTEM_ID_MAX,
+	 .description = "The systems it is about, in place of all it was about"},
+	{.name = "suppressNotifications",
+	 .type = TC_FIELD_BOOLEAN,
+	 .description = "While it is open, its systems' own notifications are not sent"},
+	{.name = "healthOverride",
 	 .type = TC_FIELD_ENUM,
-	 .choices = visibilities,
-	 .description = "Who sees it; public unless given"},
-	END,
+	 .flags = TC_NULLABLE,
+	 .choices = tc_incident_healths,
+	 .description = "While it is open, what its systems' health is said to be; null clears it"},
+	TC_INCIDENT_FIELD_END,
 };
 
 static const struct tc_field resolve_fields[] = {
-	INCIDENT_ID,
+	TC_INCIDENT_FIELD_ID("id"),
 	{.name = "message",
 	 .type = TC_FIELD_STRING,
 	 .min = 1,
-	 .max = MESSAGE_MAX,
+	 .max = TC_INCIDENT_MESSAGE_MAX,
 	 .description = "What the update that resolves it says"},
-	END,
+	TC_INCIDENT_FIELD_END,
 };
 
-static const struct tc_field suppression_fields[] = {SYSTEM_ID, END};
+static const struct tc_field suppression_fields[] = {TC_INCIDENT_FIELD_SYSTEM,
+						     TC_INCIDENT_FIELD_END};
 
-static const struct tc_field states_fields[] = {
-	{.name = "ids",
-	 .type = TC_FIELD_UUIDS,
-	 .flags = TC_REQUIRED,
-	 .min = 0,
-	 .max = STATES_MAX,
-	 .description = "Incidents; those that do not exist are left out of the answer"},
-	END,
-};
+static const struct tc_field of_system_fields[] = {TC_INCIDENT_FIELD_SYSTEM,
+						   TC_INCIDENT_FIELD_LIMIT,
+						   TC_INCIDENT_FIELD_CURSOR, TC_INCIDENT_FIELD_END};
 
 const struct tc_procedure tc_incident_procedures[] = {
 	{.name = "listIncidents",
@@ -309,15 +297,6 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .fields = create_fields,
 	 .run = tc_incident_create_run,
 	 .summary = "Opens an incident, or finds the open one"},
-	{.name = "getManyEntityStates",
-	 .group = "incident",
-	 .method = TC_POST,
-	 .path = "/api/v1/incidents/states",
-	 .rule = TC_RULE_INCIDENT_READ,
-	 .run_on = TC_RUN_WORK,
-	 .fields = states_fields,
-	 .run = run_get_states,
-	 .summary = "Says status, severity and systems of many incidents"},
 	{.name = "getIncident",
 	 .group = "incident",
 	 .method = TC_GET,
@@ -327,6 +306,15 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .fields = get_fields,
 	 .run = run_get,
 	 .summary = "Shows an incident with its updates and links"},
+	{.name = "updateIncident",
+	 .group = "incident",
+	 .method = TC_PATCH,
+	 .path = "/api/v1/incidents/{id}",
+	 .rule = TC_RULE_INCIDENT_MANAGE,
+	 .run_on = TC_RUN_WORK,
+	 .fields = update_fields,
+	 .run = run_update,
+	 .summary = "Changes what is given of an incident"},
 	{.name = "deleteIncident",
 	 .group = "incident",
 	 .method = TC_DELETE,
@@ -336,15 +324,6 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .fields = get_fields,
 	 .run = run_delete,
 	 .summary = "Deletes an incident with everything that belongs to it"},
-	{.name = "addUpdate",
-	 .group = "incident",
-	 .method = TC_POST,
-	 .path = "/api/v1/incidents/{id}/updates",
-	 .rule = TC_RULE_INCIDENT_MANAGE,
-	 .run_on = TC_RUN_WORK,
-	 .fields = add_update_fields,
-	 .run = run_add_update,
-	 .summary = "Adds an update, and may turn the status"},
 	{.name = "resolveIncident",
 	 .group = "incident",
 	 .method = TC_POST,
@@ -354,10 +333,19 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .fields = resolve_fields,
 	 .run = run_resolve,
 	 .summary = "Resolves an incident"},
+	{.name = "getIncidentsForSystem",
+	 .group = "incident",
+	 .method = TC_GET,
+	 .path = "/api/v1/systems/{systemId}/incidents",
+	 .rule = TC_RULE_INCIDENT_READ,
+	 .run_on = TC_RUN_WORK,
+	 .fields = of_system_fields,
+	 .run = run_list_of_system,
+	 .summary = "Lists the open incidents of a system, newest first"},
 	{.name = "hasActiveIncidentWithSuppression",
 	 .group = "incident",
 	 .method = TC_GET,
-	 .path = "/api/v1/systems/{id}/suppression",
+	 .path = "/api/v1/systems/{systemId}/suppression",
 	 .rule = TC_RULE_INCIDENT_READ,
 	 .run_on = TC_RUN_WORK,
 	 .fields = suppression_fields,

@@ -24,7 +24,7 @@ static void run_plain(struct tc_job *job)
 	if (r)
 		tc_call_reply_error(call, &error);
 	else if (is_refused)
-		tc_incident_request_refuse(&request, json.data);
+		tc_incident_refuse_systems(call, json.data);
 	else
 		tc_call_reply_buffer(call, 201, &json);
 	tc_incident_request_deinit(&request);

@@ -36,8 +36,10 @@ with request as materialized (
 	select distinct system_id collate "C", system_id, true from member order by 1
 	on conflict do nothing
 ), opened as (
-	insert into incidents (id, title, description, severity, suppress_notifications, health_override)
-	select id, title, description, severity, suppress, health from fresh
+	insert into incidents (id, title, description, severity, suppress_notifications, health_override,
+		created_at, updated_at)
+	select id, title, description, severity, suppress, health, tocsin_uuid_time(id), tocsin_uuid_time(id)
+	from fresh
 ), placed as (
 	insert into incident_systems (incident_id, system_id, is_open, position)
 	select incident_id, system_id, true, position from member
@@ -56,6 +58,6 @@ select ordinal, open_id is not null and open_id <> id as reused, unknown,
 		(select d.document from incident_documents d where d.id = open_id)
 	else
 		incident_document(id, title, description, 'investigating', severity, suppress, health,
-			now(), now(), null, systems)
+			tocsin_uuid_time(id), tocsin_uuid_time(id), null, systems)
 	end as document
 from request

@@ -1,0 +1,16 @@
+-- Open incidents under each of their systems, newest first; incidents without a system are under none.
+-- $1 most incidents; if there are more, the oldest are left out, and "truncated" says so
+-- columns: document
+with newest as materialized (
+	select i.id from incidents i where i.status <> 'resolved' order by i.id desc limit $1::bigint + 1
+), shown as materialized (
+	select d.id, d.document from incident_documents d
+	where d.id in (select n.id from newest n order by n.id desc limit $1::bigint)
+), grouped as (
+	select s.system_id, string_agg(d.document, ',' order by d.id desc) as documents
+	from shown d join incident_systems s on s.incident_id = d.id
+	group by s.system_id
+)
+select concat('{"incidents":{',
+	(select string_agg(concat(to_json(g.system_id), ':[', g.documents, ']'), ',' order by g.system_id) from grouped g),
+	'}', case when (select count(*) from newest) > $1::bigint then ',"truncated":true' end, '}') as document

@@ -1,0 +1,12 @@
+-- Open incidents of many systems, newest first, at most so many of each: a walk along one index a system.
+-- $1 systems, distinct; $2 most incidents of one system
+-- columns: document
+select concat('{"incidents":{', string_agg(concat(to_json(w.system_id), ':[', o.documents, ']'), ','
+		order by w.position), '}}') as document
+from unnest($1::text[]) with ordinality as w (system_id, position)
+	left join lateral (
+		select string_agg(d.document, ',' order by n.incident_id desc) as documents
+		from (select s.incident_id from incident_systems s
+				where s.system_id = w.system_id and s.is_open
+				order by s.incident_id desc limit $2::bigint) n
+			join incident_documents d on d.id = n.incident_id) o on true
