@@ -188,6 +188,8 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 					   .app = &server->app,
 					   .authenticate = tc_auth_authenticate,
 					   .work = server->app.work,
+					   .cache = server->app.cache,
+					   .work_pool = server->app.work_pool,
 					   .committed = on_commit};
 	struct tc_http_options http = {.listen = server->config->listen,
 				       .max_body = HTTP_BODY_MAX,
@@ -208,9 +210,13 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 int tc_server_open(struct tc_server *server, struct tocsin_error *error)
 {
 	static int (*const steps[])(struct tc_server *,
-				    struct tocsin_error *) = {migrate,      open_base,
-							      open_auth,    tc_server_open_events,
-							      open_modules, tc_server_start_events,
+				    struct tocsin_error *) = {migrate,
+							      open_base,
+							      open_auth,
+							      tc_server_open_events,
+							      tc_server_open_cache,
+							      open_modules,
+							      tc_server_start_events,
 							      open_http};
 	int result = TOCSIN_OK;
 

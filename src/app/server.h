@@ -43,6 +43,8 @@ struct tc_server *tc_server_from(struct tc_app *app);
 unsigned tc_server_connections_max(void);
 /* Makes outbox, streams and durable readers; blocks. Whoever subscribes to events does so after this. */
 int tc_server_open_events(struct tc_server *server, struct tocsin_error *error);
+/* server_cache.c: makes the cache, which hears of events; after the above, freed with it. Does not block. */
+int tc_server_open_cache(struct tc_server *server, struct tocsin_error *error);
 /* Events are read from here on; blocks until those there are have been. Before requests come. */
 int tc_server_start_events(struct tc_server *server, struct tocsin_error *error);
 /* When requests and hints have stopped. Allowed on what is half open. */

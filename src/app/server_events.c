@@ -1,8 +1,10 @@
 /* app/server_events.c: the wiring of the outbox: who reads events, and who is told of commits. */
 #include "app/pools.h"
 #include "app/server.h"
+#include "core/cache.h"
 #include "core/event_reader.h"
 #include "core/event_retention.h"
+#include "core/idempotency.h"
 #include "core/outbox.h"
 #include "modules/event/event.h"
 #include "modules/event/live.h"
@@ -40,8 +42,9 @@ int tc_server_start_events(struct tc_server *server, struct tocsin_error *error)
 		.pool = server->app.work_pool,
 		.locks = server->app.locks,
 		.rules = {{&tc_sql_core_remove_events, config->event_retention_s},
-			  {&tc_sql_event_remove_audit, config->audit_retention_s}},
-		.rules_count = 2,
+			  {&tc_sql_event_remove_audit, config->audit_retention_s},
+			  {&tc_sql_core_remove_answers, TC_IDEMPOTENCY_KEEP_S}},
+		.rules_count = 3,
 	};
 	int result = tc_outbox_start(server->app.outbox, error);
 
@@ -59,5 +62,6 @@ void tc_server_close_events(struct tc_server *server)
 	server->audit = tc_event_reader_free(server->audit);
 	app->live = tc_event_live_free(app->live);
 	app->outbox = tc_outbox_free(app->outbox);
+	app->cache = tc_cache_free(app->cache);
 	server->event_pool = tocsin_pool_free(server->event_pool);
 }

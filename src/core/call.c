@@ -1,10 +1,12 @@
 /* core/call.c: what a handler asks of its call, and the answers; see procedure.h. Every answer goes
- * through `finish`, which measures it, adds the headers its status asks for, and frees the call. */
+ * through tc_answer (answer.h). */
 #include "core/call.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/answer.h"
 #include "core/credentials.h"
+#include "core/idempotency.h"
 #include "core/metrics.h"
 #include "http/stream.h"
 #include <assert.h>
@@ -95,6 +97,10 @@ void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
 {
 	int result;
 
+	if (tc_idempotency_is_joined(call)) {
+		run(&call->job); /* the transaction is this thread's */
+		return;
+	}
 	call->job.run = run;
 	result = tc_executor_submit(executor, &call->job);
 	if (result)
@@ -121,41 +127,9 @@ void tc_call_free(struct tc_call *call)
 	if (call->state)
 		call->free_state(call->state);
 	free(call->problem);
+	free(call->if_none_match);
+	tc_idempotency_free(call->claim);
 	free(call);
-}
-
-/* Here, because every call comes by: nobody can forget it. Some of a call that failed may be committed. */
-static void tell_commit(const struct tc_call *call)
-{
-	if (call->has_run && call->options->committed && call->procedure->method != TC_GET &&
-	    !(call->procedure->flags & TC_CHANGES_NOTHING))
-		call->options->committed(call->options->app);
-}
-
-static void finish(struct tc_call *call, struct tc_http_response *response)
-{
-	struct tc_http_header headers[8];
-	char retry_after[12];
-	size_t count = 0;
-
-	if (call->is_read)
-		headers[count++] = (struct tc_http_header){"Cache-Control", "no-store"};
-	if (response->status == 401)
-		headers[count++] = (struct tc_http_header){"WWW-Authenticate", "Bearer"};
-	if (response->status == 503 || response->status == 429) {
-		snprintf(retry_after, sizeof(retry_after), "%u", TC_MAX(call->retry_after_s, 1u));
-		headers[count++] = (struct tc_http_header){"Retry-After", retry_after};
-	}
-	if (call->set_cookie)
-		headers[count++] = (struct tc_http_header){"Set-Cookie", call->set_cookie};
-	if (call->allow)
-		headers[count++] = (struct tc_http_header){"Allow", call->allow};
-	response->headers = headers;
-	response->headers_count = count;
-	tell_commit(call);
-	tc_metrics_request(call->index, response->status, tc_clock_us() - call->started_us);
-	tc_http_respond(call->request, response);
-	tc_call_free(call);
 }
 
 void tc_call_reply_content(struct tc_call *call, unsigned status, const char *content_type,
@@ -170,7 +144,7 @@ void tc_call_reply_content(struct tc_call *call, unsigned status, const char *co
 		tc_call_reply_problem_text(call, 503, "Out of memory; try again");
 		return;
 	}
-	finish(call, &response);
+	tc_answer(call, &response);
 }
 
 void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length)
@@ -192,7 +166,7 @@ void tc_call_reply_copy(struct tc_call *call, unsigned status, const char *json)
 
 void tc_call_reply_empty(struct tc_call *call, unsigned status)
 {
-	finish(call, &(struct tc_http_response){.status = status});
+	tc_answer(call, &(struct tc_http_response){.status = status});
 }
 
 int tc_call_stream(struct tc_call *call, const struct tc_http_stream_options *options,
@@ -218,7 +192,7 @@ void tc_call_reply_problem(struct tc_call *call, const struct tc_problem *proble
 	response.body = tc_buffer_steal(&body);
 	if (!response.body) /* no memory to explain: the status says enough */
 		response = (struct tc_http_response){.status = problem->status};
-	finish(call, &response);
+	tc_answer(call, &response);
 }
 
 void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const char *format, ...)

@@ -8,7 +8,9 @@
 #include "base/utf8.h"
 #include "core/call.h"
 #include "core/credentials.h"
+#include "core/idempotency.h"
 #include "core/input.h"
+#include "core/lookup.h"
 #include "core/router.h"
 #include "core/validate.h"
 #include "http/url.h"
@@ -20,7 +22,7 @@ static const char memory_text[] = "Out of memory; try again";
 
 /* --- running --- */
 
-static void run_call(struct tc_call *call)
+void tc_call_run(struct tc_call *call)
 {
 	call->has_run = true;
 	call->procedure->run(call);
@@ -30,15 +32,17 @@ static void run_job(struct tc_job *job)
 {
 	struct tc_call *call = tc_call_from_job(job);
 
-	run_call(call);
+	tc_call_run(call);
 }
 
 static void start(struct tc_call *call)
 {
-	if (call->procedure->run_on == TC_RUN_WORK)
+	if (call->claim)
+		tc_call_submit(call, call->options->work, tc_idempotency_run);
+	else if (call->procedure->run_on == TC_RUN_WORK)
 		tc_call_submit(call, call->options->work, run_job);
 	else
-		run_call(call);
+		tc_call_run(call);
 }
 
 /* --- who calls --- */
@@ -87,8 +91,10 @@ static void authenticate_job(struct tc_job *job)
 		return;
 	if (call->problem)
 		tc_call_reply_problem(call, call->problem);
+	else if (call->claim)
+		tc_idempotency_run(job);
 	else
-		run_call(call); /* already where work may run */
+		tc_call_run(call); /* already where work may run */
 }
 
 /* --- the input --- */
@@ -211,7 +217,8 @@ static void defer(struct tc_call *call, const struct tc_route_match *match,
 	bool is_kept = tc_credentials_copy(credentials, &call->kept);
 	struct tc_problem problem;
 
-	if (!read_input(call, match, &problem)) {
+	if (!read_input(call, match, &problem) ||
+	    !tc_idempotency_begin(call, credentials, &problem)) {
 		call->problem = malloc(sizeof(problem));
 		if (call->problem)
 			*call->problem = problem;
@@ -251,9 +258,9 @@ static void process(struct tc_call *call, const struct tc_route_match *match)
 		defer(call, match, &credentials);
 		return;
 	}
-	if (!admit(call, auth, &error))
+	if (!admit(call, auth, &error) || tc_lookup(call, match))
 		return;
-	if (read_input(call, match, &problem))
+	if (read_input(call, match, &problem) && tc_idempotency_begin(call, &credentials, &problem))
 		start(call);
 	else
 		tc_call_reply_problem(call, &problem);
@@ -271,6 +278,16 @@ static void refuse(struct tc_call *call, unsigned methods, const char *method)
 	tc_route_allow(methods, allow);
 	call->allow = allow;
 	tc_call_reply_problem_text(call, 405, "%s is not allowed here; %s is", method, allow);
+}
+
+/* Without memory for it the client gets the whole answer, which is as good. */
+static void keep_validator(struct tc_call *call)
+{
+	const char *text =
+		call->is_read ? tc_http_request_header(call->request, "If-None-Match") : NULL;
+
+	if (text)
+		call->if_none_match = strdup(text);
 }
 
 void tc_router_handle(struct tc_http_request *request, void *userdata)
@@ -291,6 +308,7 @@ void tc_router_handle(struct tc_http_request *request, void *userdata)
 	call->is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 	call->index = TC_CALL_UNMATCHED;
 	tc_list_init(&call->job.node);
+	keep_validator(call);
 	tc_route_find(router, method, tc_http_request_path(request), &match);
 	if (!match.route) {
 		refuse(call, match.methods, method);

@@ -104,7 +104,12 @@ enum {
 	 * For log-in, which must work beside a session that ended, and for health. */
 	TC_CALLER_IGNORED = 1u << 2,
 	/* Not GET, and yet it only reads: no commit is told after it (core/outbox.h). */
-	TC_CHANGES_NOTHING = 1u << 3
+	TC_CHANGES_NOTHING = 1u << 3,
+	/* A GET whose answers may be kept and shared (core/cache.h). Its handler may look at the caller's rules and
+	 * at whether he is anonymous, but not at who he is. */
+	TC_CACHED = 1u << 4,
+	/* A change that only adds: of what was there before, only lists look different now. */
+	TC_ONLY_ADDS = 1u << 5
 };
 
 struct tc_procedure {
@@ -120,6 +125,13 @@ struct tc_procedure {
 	const struct tc_field *fields; /* ends with TC_FIELD_END */
 	void (*run)(struct tc_call *call);
 	const char *summary;
+	/* What a cached read depends on, or what a change may change: TC_ABOUT_* of core/cache.h; and the field
+	 * that names the one thing of it, NULL: lists, for a read; anything of it, for a change. */
+	unsigned about;
+	const char *about_thing;
+	/* Successful answers, for OpenAPI: "201 Incident", "200 A, 201 A/B" (either), "204". The names are
+	 * schemas (core/openapi.h). NULL: "200", with any JSON. */
+	const char *answers;
 };
 
 /* --- for handlers --- */
@@ -142,7 +154,7 @@ json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_pro
 const struct tc_http_request *tc_call_request(const struct tc_call *call);
 /* Headers of the answer, to be set before it. `cookie`: the value of Set-Cookie, malloc'ed, taken over. */
 void tc_call_set_cookie(struct tc_call *call, char *cookie);
-/* For 429 and 503; 1 unless set. */
+/* For 429 and 503, which have 1 unless it is set; or with any other answer. */
 void tc_call_set_retry_after(struct tc_call *call, unsigned seconds);
 
 /* What a handler needs when it goes on elsewhere: owned by the call from now on, freed with it by
@@ -202,6 +214,9 @@ struct tc_router_options {
 	struct tc_app *app;
 	tc_authenticate_fn authenticate;
 	struct tc_executor *work; /* borrowed */
+	struct tc_cache *cache;   /* borrowed; NULL: nothing is kept */
+	/* Borrowed; for Idempotency-Key (core/idempotency.h). NULL: the header is not looked at. */
+	struct tocsin_pool *work_pool;
 	/* Called before the answer of every call that ran and may have changed something, whatever became
 	 * of it, on the thread that answers; must not block. NULL: nobody is told. */
 	void (*committed)(struct tc_app *app);

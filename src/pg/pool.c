@@ -7,6 +7,7 @@
  * Invariants, under `mutex`: open = connecting + idle + in_use <= max. If somebody waits, nothing is
  * idle and open = max. A grant moves the place from the giver to the waiter in one step. */
 #include "base/clock.h"
+#include "pg/join.h"
 #include "pg/pool_internal.h"
 #include "pg/rank.h"
 #include <stdio.h>
@@ -295,10 +296,15 @@ int tocsin_pool_acquire(struct tocsin_pool *pool, struct tocsin_connection **ret
 			struct tocsin_error *error)
 {
 	uint64_t deadline_ms = tc_clock_ms() + pool->options.connection_timeout_ms;
-	struct tocsin_connection *connection = NULL;
+	struct tocsin_connection *connection = NULL, *joined = tc_join_get();
 	struct tc_list dead;
-	int code = tc_rank_check(pool, error);
+	int code;
 
+	if (joined && joined->pool == pool) {
+		*ret_connection = joined;
+		return TOCSIN_OK;
+	}
+	code = tc_rank_check(pool, error);
 	if (code != TOCSIN_OK)
 		return code;
 	tc_list_init(&dead);
@@ -361,7 +367,7 @@ struct tocsin_connection *tocsin_pool_release(struct tocsin_connection *connecti
 	struct tocsin_pool *pool;
 	struct tc_list unwanted, *node;
 
-	if (!connection)
+	if (!connection || connection == tc_join_get())
 		return NULL;
 	pool = connection->pool;
 	tc_list_init(&unwanted);

@@ -1,5 +1,6 @@
 /* pg/transaction.c: the one function that begins, commits, rolls back and retries. */
 #include "pg/transaction.h"
+#include "pg/join.h"
 #include "pg/query.h"
 
 #include "sql_lib.h"
@@ -25,6 +26,25 @@ void tc_transaction_rollback(struct tocsin_connection *connection)
 	/* Should this fail, the connection is dirty or dead, and release closes it. */
 	if (PQtransactionStatus(connection->pg) != PQTRANS_IDLE)
 		tc_query(connection, &tc_sql_pg_rollback, NULL, NULL, NULL);
+}
+
+/* Once, as a piece of the transaction that is open on a joined connection. *ret_again as below. */
+static int attempt_piece(struct tocsin_connection *connection, tocsin_work_fn work, void *userdata,
+			 bool *ret_again, struct tocsin_error *error)
+{
+	int code = tc_query(connection, &tc_sql_pg_savepoint, NULL, NULL, error);
+
+	if (code != TOCSIN_OK)
+		return code;
+	code = work(connection, userdata, error);
+	if (code == TOCSIN_OK)
+		return tc_query(connection, &tc_sql_pg_release_savepoint, NULL, NULL, error);
+	*ret_again = (code == TOCSIN_E_RETRY || code == TOCSIN_E_DEADLOCK) && !connection->is_broken;
+	/* Should one of these fail, the whole transaction can only be rolled back, and will be. */
+	if (tc_query(connection, &tc_sql_pg_rollback_savepoint, NULL, NULL, NULL) != TOCSIN_OK ||
+	    tc_query(connection, &tc_sql_pg_release_savepoint, NULL, NULL, NULL) != TOCSIN_OK)
+		*ret_again = false;
+	return code;
 }
 
 /* Once. *ret_again: nothing was done, and the same may succeed. */
@@ -53,12 +73,15 @@ static int attempt(struct tocsin_pool *pool, tocsin_work_fn work, void *userdata
 int tocsin_pool_transact(struct tocsin_pool *pool, tocsin_work_fn work, void *userdata,
 			 struct tocsin_error *error)
 {
+	struct tocsin_connection *joined = tc_join_get();
 	bool again = false;
 	int code = TOCSIN_OK;
 
 	for (unsigned i = 0; i < TOCSIN_TRANSACTION_ATTEMPTS; i++) {
 		again = false;
-		code = attempt(pool, work, userdata, &again, error);
+		code = joined && joined->pool == pool
+			       ? attempt_piece(joined, work, userdata, &again, error)
+			       : attempt(pool, work, userdata, &again, error);
 		if (!again)
 			break;
 	}

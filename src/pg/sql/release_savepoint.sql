@@ -1,0 +1,2 @@
+-- Keeps the piece that savepoint.sql began.
+release savepoint tocsin_piece

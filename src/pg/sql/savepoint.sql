@@ -1,0 +1,2 @@
+-- Begins a piece of a joined transaction (pg/join.h).
+savepoint tocsin_piece
