@@ -72,7 +72,7 @@ static void write_line(const char *line, size_t length)
 void tc_log(enum tc_log_level level, const char *event, const char *format, ...)
 {
 	char time[TC_TIMESTAMP_SIZE], message[MESSAGE_SIZE];
-	TC_BUFFER line = {.max = 8 * MESSAGE_SIZE};
+	TC_BUFFER line = {.max = (size_t)8 * MESSAGE_SIZE};
 	va_list arguments;
 
 	if (!tc_log_is_enabled(level))

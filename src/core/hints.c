@@ -24,6 +24,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -259,7 +260,7 @@ int tc_hints_subscribe(struct tc_hints *hints, const char *topic, tc_hint_fn hin
 					"there are %d subscribers to hints already",
 					SUBSCRIBERS_MAX);
 	*subscriber = (struct subscriber){.hint = hint, .userdata = userdata};
-	strcpy(subscriber->topic, topic);
+	snprintf(subscriber->topic, sizeof(subscriber->topic), "%s", topic);
 	hints->count++;
 	return TOCSIN_OK;
 }

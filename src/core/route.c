@@ -198,7 +198,8 @@ int tc_router_new(struct tc_router **ret_router, const struct tc_router_options 
 	if (!options->authenticate || !options->work)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"the router needs authentication and a work executor");
-	router = calloc(1, sizeof(*router) + rows * ROUTES_PER_ROW * sizeof(router->routes[0]));
+	router = calloc(1, sizeof(*router) +
+				   (size_t)rows * ROUTES_PER_ROW * sizeof(router->routes[0]));
 	if (!router)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	router->options = *options;
