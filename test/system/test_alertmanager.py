@@ -1,80 +1,10 @@
 """Point 12: a storm of alerts from two real Alertmanagers to two nodes becomes one incident a system."""
-import contextlib
-import json
-import pathlib
-import shutil
-import subprocess
-import tempfile
-import urllib.error
-import urllib.request
-
 import pytest
 
-from cluster import free_port
+from alertmanager import PROGRAM, Alertmanager
 from waiting import wait_for
 
-PROGRAM = shutil.which("prometheus-alertmanager")
 SYSTEMS, ALERTS = 20, 200
-
-CONFIGURATION = """
-route:
-  receiver: tocsin
-  group_by: [system]
-  group_wait: 1s
-  group_interval: 1s
-  repeat_interval: 1h
-receivers:
-  - name: tocsin
-    webhook_configs:
-      - url: {url}/api/v1/alerts/alertmanager
-        send_resolved: true
-        http_config:
-          authorization:
-            type: Bearer
-            credentials: {key}
-"""
-
-
-class Alertmanager:
-    """One that knows no other, in a temporary directory."""
-
-    def __init__(self, node):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-system-"))
-        self.node, self.process, self.url = node, None, None
-
-    def __enter__(self):
-        configuration = self.folder / "alertmanager.yml"
-        configuration.touch(0o600)
-        configuration.write_text(CONFIGURATION.format(url=self.node.url, key=self.node.key))
-        address = f"127.0.0.1:{free_port()}"
-        self.url = f"http://{address}"
-        with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                [PROGRAM, f"--config.file={configuration}", f"--storage.path={self.folder}/data",
-                 f"--web.listen-address={address}", "--cluster.listen-address="], stdout=log, stderr=log)
-        try:
-            wait_for(self.is_ready, "Alertmanager is ready")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(60)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def is_ready(self):
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            return urllib.request.urlopen(self.url + "/-/ready", timeout=5).status == 200
-        return False
-
-    def send(self, alerts):
-        request = urllib.request.Request(self.url + "/api/v2/alerts", json.dumps(alerts).encode(),
-                                         {"Content-Type": "application/json"})
-        assert urllib.request.urlopen(request, timeout=60).status == 200
-
 
 def alerts(**fields):
     return [{"labels": {"alertname": "DiskFull", "system": f"system-{i % SYSTEMS}", "disk": f"{i}",
@@ -85,8 +15,8 @@ def alerts(**fields):
 
 @pytest.mark.skipif(PROGRAM is None, reason="prometheus-alertmanager is not installed")
 def test_two_alertmanagers_and_two_nodes(start, database):
-    """Proves that alerts open incidents under the lock of deduped creates: with the batch's key statement made to
-    grant always, the two nodes open two incidents of some systems. And that the last resolved alert of an incident
+    """Proves that alerts open incidents under the lock of deduped creates: with try_keys.sql made to grant
+    always, the two nodes open two incidents of some systems (seen). And that the last resolved alert of an incident
     resolves it, from whichever node it comes."""
     with Alertmanager(start()) as one, Alertmanager(start()) as other:
         for manager in (one, other):
