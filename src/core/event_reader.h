@@ -16,7 +16,7 @@
 #include "core/events.h"
 
 #define TC_EVENT_READER_LOOK_MS  1000u /* looks at least so often, because a wake may be lost */
-#define TC_EVENT_READER_RETRY_MS 1000u
+#define TC_EVENT_READER_RETRY_MS 500u
 
 struct tc_event_reader;
 struct tc_outbox;
