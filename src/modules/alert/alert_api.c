@@ -3,6 +3,7 @@
  * below 500 means: every alert is committed, or can never be. */
 #include "base/log.h"
 #include "core/app.h"
+#include "core/cache.h"
 #include "modules/alert/alert_intake.h"
 #include <stdio.h>
 
@@ -114,6 +115,7 @@ const struct tc_procedure tc_alert_procedures[] = {
 	 .flags = TC_UNKNOWN_FIELDS_ALLOWED,
 	 .fields = alertmanager_fields,
 	 .run = ingest_alertmanager,
+	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
 	 .summary = "Takes in Alertmanager's webhook, version 4"},
 	{0},
 };

@@ -9,6 +9,7 @@
  * committed, or dropped as it should be. */
 #include "base/log.h"
 #include "core/app.h"
+#include "core/cache.h"
 #include "modules/alert/alert_intake.h"
 #include "modules/alert/pagerduty.h"
 #include "modules/alert/source.h"
@@ -272,6 +273,7 @@ const struct tc_procedure tc_pagerduty_procedures[] = {
 	 .flags = TC_FOREIGN | TC_UNKNOWN_FIELDS_ALLOWED,
 	 .fields = fields,
 	 .run = ingest_pagerduty,
+	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
 	 .summary = "Takes in an event as PagerDuty's Events API does, version 2"},
 	{0},
 };

@@ -5,6 +5,7 @@
 #include "modules/catalog/catalog_api.h"
 
 #include "core/app.h"
+#include "core/cache.h"
 #include <stdio.h>
 
 #define CONTACT_VALUE_MAX 500
@@ -308,6 +309,8 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = list_fields,
 	 .run = run_list,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Lists systems, newest first"},
 	{.name = "createSystem",
 	 .group = "catalog",
@@ -317,6 +320,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = create_fields,
 	 .run = run_create,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Registers a system, perhaps one that was discovered"},
 	{.name = "getSystem",
 	 .group = "catalog",
@@ -326,6 +330,9 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
 	 .run = run_get,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_CATALOG,
+	 .about_thing = "id",
 	 .summary = "Shows a system with its links; its contacts to callers with a key"},
 	{.name = "updateSystem",
 	 .group = "catalog",
@@ -335,6 +342,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = update_fields,
 	 .run = run_update,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Changes a system, and registers it if it was discovered"},
 	{.name = "deleteSystem",
 	 .group = "catalog",
@@ -344,6 +352,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
 	 .run = run_delete,
+	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
 	 .summary = "Deletes a system, and takes it out of its incidents"},
 	{.name = "addSystemContact",
 	 .group = "catalog",
@@ -353,6 +362,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = contact_fields,
 	 .run = run_add_contact,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Adds a contact to a system"},
 	{.name = "removeSystemContact",
 	 .group = "catalog",
@@ -362,6 +372,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = remove_contact_fields,
 	 .run = run_remove_contact,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Removes a contact of a system"},
 	{.name = "addSystemLink",
 	 .group = "catalog",
@@ -371,6 +382,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = link_fields,
 	 .run = run_add_link,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Adds a link to a system"},
 	{.name = "removeSystemLink",
 	 .group = "catalog",
@@ -380,6 +392,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = remove_link_fields,
 	 .run = run_remove_link,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Removes a link of a system"},
 	{.name = NULL},
 };

@@ -2,6 +2,8 @@
  * listSystems. */
 #include "modules/catalog/catalog_api.h"
 
+#include "core/cache.h"
+
 static void run_list(struct tc_call *call)
 {
 	unsigned limit = (unsigned)tc_call_integer(call, "limit", TC_CATALOG_LIST_DEFAULT);
@@ -138,6 +140,8 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = list_fields,
 	 .run = run_list,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Lists groups of systems, newest first"},
 	{.name = "createGroup",
 	 .group = "catalog",
@@ -147,6 +151,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = create_fields,
 	 .run = run_create,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Makes a group of systems"},
 	{.name = "getGroup",
 	 .group = "catalog",
@@ -156,6 +161,9 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
 	 .run = run_get,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_CATALOG,
+	 .about_thing = "id",
 	 .summary = "Shows a group"},
 	{.name = "updateGroup",
 	 .group = "catalog",
@@ -165,6 +173,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = update_fields,
 	 .run = run_update,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Changes a group"},
 	{.name = "deleteGroup",
 	 .group = "catalog",
@@ -174,6 +183,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
 	 .run = run_delete,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Deletes a group; its systems stay"},
 	{.name = "addSystemToGroup",
 	 .group = "catalog",
@@ -183,6 +193,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = member_fields,
 	 .run = run_add,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Puts a system into a group; harmless if it is in it"},
 	{.name = "removeSystemFromGroup",
 	 .group = "catalog",
@@ -192,6 +203,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = member_fields,
 	 .run = run_remove,
+	 .about = TC_ABOUT_CATALOG,
 	 .summary = "Takes a system out of a group"},
 	{.name = NULL},
 };

@@ -2,6 +2,7 @@
 #include "modules/incident/incident_api.h"
 
 #include "core/app.h"
+#include "core/cache.h"
 
 const char *const tc_incident_statuses[] = {"investigating", "identified", "fixing",
 					    "monitoring",    "resolved",   NULL};
@@ -287,6 +288,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = list_fields,
 	 .run = run_list,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_INCIDENTS,
 	 .summary = "Lists incidents, newest first"},
 	{.name = "createIncident",
 	 .group = "incident",
@@ -296,6 +299,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_INLINE,
 	 .fields = create_fields,
 	 .run = tc_incident_create_run,
+	 .flags = TC_ONLY_ADDS,
+	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
 	 .summary = "Opens an incident, or finds the open one"},
 	{.name = "getIncident",
 	 .group = "incident",
@@ -305,6 +310,9 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
 	 .run = run_get,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Shows an incident with its updates and links"},
 	{.name = "updateIncident",
 	 .group = "incident",
@@ -314,6 +322,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = update_fields,
 	 .run = run_update,
+	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
+	 .about_thing = "id",
 	 .summary = "Changes what is given of an incident"},
 	{.name = "deleteIncident",
 	 .group = "incident",
@@ -323,6 +333,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
 	 .run = run_delete,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Deletes an incident with everything that belongs to it"},
 	{.name = "resolveIncident",
 	 .group = "incident",
@@ -332,6 +344,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = resolve_fields,
 	 .run = run_resolve,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Resolves an incident"},
 	{.name = "getIncidentsForSystem",
 	 .group = "incident",
@@ -341,6 +355,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = of_system_fields,
 	 .run = run_list_of_system,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_INCIDENTS,
 	 .summary = "Lists the open incidents of a system, newest first"},
 	{.name = "hasActiveIncidentWithSuppression",
 	 .group = "incident",
@@ -350,6 +366,8 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = suppression_fields,
 	 .run = run_has_suppression,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_INCIDENTS,
 	 .summary = "Says whether an open incident of the system suppresses notifications"},
 	{.name = NULL},
 };

@@ -2,6 +2,7 @@
 #include "modules/incident/incident_api.h"
 
 #include "base/memory.h"
+#include "core/cache.h"
 #include <stdlib.h>
 
 #define IDS_MAX     1000
@@ -235,6 +236,8 @@ const struct tc_procedure tc_incident_bulk_procedures[] = {
 	 .rule = TC_RULE_INCIDENT_READ,
 	 .run_on = TC_RUN_WORK,
 	 .run = run_by_system,
+	 .flags = TC_CACHED,
+	 .about = TC_ABOUT_INCIDENTS,
 	 .summary = "Lists every open incident under each of its systems"},
 	{.name = "bulkResolveIncidents",
 	 .group = "incident",
@@ -244,6 +247,7 @@ const struct tc_procedure tc_incident_bulk_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = resolve_fields,
 	 .run = run_resolve,
+	 .about = TC_ABOUT_INCIDENTS,
 	 .summary = "Resolves many incidents, each by itself"},
 	{.name = "bulkDeleteIncidents",
 	 .group = "incident",
@@ -253,6 +257,7 @@ const struct tc_procedure tc_incident_bulk_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = delete_fields,
 	 .run = run_delete,
+	 .about = TC_ABOUT_INCIDENTS,
 	 .summary = "Deletes many incidents, each by itself"},
 	{.name = NULL},
 };

@@ -2,6 +2,7 @@
  * them sees all of them, edit histories included. */
 #include "modules/incident/incident_api.h"
 
+#include "core/cache.h"
 #include "modules/incident/incident.h"
 #include <stdio.h>
 
@@ -215,6 +216,8 @@ const struct tc_procedure tc_incident_timeline_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = add_update_fields,
 	 .run = run_add_update,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Adds an update, and may turn the status"},
 	{.name = "editUpdate",
 	 .group = "incident",
@@ -224,6 +227,8 @@ const struct tc_procedure tc_incident_timeline_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = edit_update_fields,
 	 .run = run_edit_update,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Edits an update, whose old version is kept"},
 	{.name = "deleteUpdate",
 	 .group = "incident",
@@ -233,6 +238,8 @@ const struct tc_procedure tc_incident_timeline_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = delete_update_fields,
 	 .run = run_delete_update,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Deletes an update"},
 	{.name = "addLink",
 	 .group = "incident",
@@ -242,6 +249,8 @@ const struct tc_procedure tc_incident_timeline_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = add_link_fields,
 	 .run = run_add_link,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Adds a link to an incident"},
 	{.name = "updateLink",
 	 .group = "incident",
@@ -251,6 +260,8 @@ const struct tc_procedure tc_incident_timeline_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = update_link_fields,
 	 .run = run_update_link,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Changes a link of an incident"},
 	{.name = "removeLink",
 	 .group = "incident",
@@ -260,6 +271,8 @@ const struct tc_procedure tc_incident_timeline_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = remove_link_fields,
 	 .run = run_remove_link,
+	 .about = TC_ABOUT_INCIDENTS,
+	 .about_thing = "id",
 	 .summary = "Removes a link of an incident"},
 	{.name = NULL},
 };
