@@ -1,0 +1,122 @@
+"""The audit trail, and what happens to old events."""
+import pytest
+
+from events import Stream
+from metrics import value
+from test_events import subjects, write_events
+from waiting import wait_for
+
+
+def audit(node, query=""):
+    reply = node.api.get(f"/api/v1/audit{query}")
+    assert reply.status == 200, reply
+    return reply.json
+
+
+def copied(database):
+    """Waits until the reader has copied every event; how many entries there are then."""
+    wait_for(lambda: database.value("select count(*) from audit_unread") == 0, "the reader has copied it all")
+    return database.value("select count(*) from audit")
+
+
+def test_who_changed_what(start, database):
+    """At once, whether the reader has copied it yet or not."""
+    node = start()
+    one, other = node.api.create("one"), node.api.create("other")
+    assert node.api.post(f"/api/v1/incidents/{one['id']}/resolve").status == 200
+    entries = audit(node)["entries"][:3]  # the start made a key before
+    assert [(entry["subject"], entry["kind"]) for entry in entries] == [
+        (one["id"], "incident.resolved"), (other["id"], "incident.created"), (one["id"], "incident.created")]
+    actor = entries[0]["actor"]
+    assert actor.startswith("key:") and entries[0]["systemIds"] == ["one"]
+    assert entries[0]["previous"]["status"] == "investigating" and entries[0]["next"]["status"] == "resolved"
+    assert "previous" not in entries[1] and entries[0]["at"].endswith("Z")
+
+    assert [entry["action"] for entry in audit(node, f"?subject={one['id']}")["entries"]] == ["resolved", "created"]
+    assert len(audit(node, f"?actor={actor}")["entries"]) == 3
+    assert len(audit(node, f"?actor={actor}&subject={other['id']}")["entries"]) == 1
+    assert audit(node, "?actor=key:nobody")["entries"] == []
+
+    copied(database)
+    assert audit(node)["entries"][:3] == entries
+
+
+def test_pages(start, database):
+    """Every entry once, also while the copy lags behind: the reader's place is held back by hand."""
+    node = start()
+    write_events(database, 25)
+    before = copied(database)
+    expected = [subject for subject, in database.rows("select subject from audit order by sequence desc")]
+    with database.hold_key("events.reader.audit"):
+        expected = list(reversed(write_events(database, 10))) + expected
+        got, cursor = [], ""
+        while True:
+            page = audit(node, f"?limit=4{cursor}")
+            assert len(page["entries"]) <= 4
+            got += [entry["subject"] for entry in page["entries"]]
+            if "nextCursor" not in page:
+                break
+            cursor = f"&cursor={page['nextCursor']}"
+        assert database.value("select count(*) from audit") == before
+    assert got == expected
+    assert node.api.get("/api/v1/audit?cursor=x").status == 400
+
+
+def test_for_admins_only(start):
+    node = start()
+    assert node.anonymous.get("/api/v1/audit").status == 401
+    reply = node.api.post("/api/v1/keys", {"name": "manager", "role": "manager"})
+    assert reply.status == 201
+    node.key = reply.json["key"]
+    assert node.api.get("/api/v1/audit").status == 403
+
+
+def test_old_events_go_when_every_reader_has_them(start, database):
+    """A reader that lags holds them, however old they are; then they go, the audit trail stays, and who asks for
+    what is gone is told so. Seen to lose the reader's events without its place in remove_events.sql."""
+    node = start(TOCSIN_EVENT_RETENTION="1s")
+    other = start(TOCSIN_EVENT_RETENTION="1s")
+    with Stream(node.anonymous) as stream:
+        origin = stream.parser.last_id
+    copied(database)
+    wait_for(lambda: database.value("select count(*) from events") == 0, "what the start wrote is gone")
+    before = copied(database)
+    removed = value(node, "tocsin_events_removed_total") + value(other, "tocsin_events_removed_total")
+    database.rows("insert into event_readers (name, transaction, position) select 'laggard', transaction, position"
+                  " from event_horizon returning 1")
+    old = write_events(database, 12000)
+    wait_for(lambda: value(node, "tocsin_outbox_unread", reader="laggard") == 12000, "the lag shows")
+    database.rows("update events set time = now() - interval '1 hour' returning 1")
+    assert copied(database) == before + 12000
+    runs = database.value("select clock_timestamp()")
+    wait_for(lambda: database.value("select clock_timestamp() - %s > interval '3 s'", (runs,)), "some runs have passed")
+    assert database.value("select count(*) from events") == 12000
+
+    database.rows("update event_readers set (transaction, position) = (select transaction, sequence from events"
+                  " order by transaction desc, sequence desc limit 1) where name = 'laggard' returning 1")
+    wait_for(lambda: database.value("select count(*) from events") == 0, "they are gone")
+    assert value(node, "tocsin_events_removed_total") + value(other, "tocsin_events_removed_total") \
+        == removed + 12000
+    assert database.value("select count(*) from audit") == before + 12000
+    assert audit(node, f"?subject={old[0]}")["entries"][0]["subject"] == old[0]
+
+    node.stop()
+    node.start()  # it has forgotten them, too
+    with Stream(node.anonymous, last_id=origin) as stream:
+        assert stream.next().name == "events.gap"
+        made = node.api.create("after the gap")["id"]
+        assert subjects([stream.next(), stream.next()]) == [made, made]
+
+
+def test_old_entries_go(start, database):
+    node = start(TOCSIN_AUDIT_RETENTION="1s")
+    write_events(database, 10)
+    copied(database)
+    wait_for(lambda: audit(node)["entries"] == [], "they are gone", 20)
+
+
+@pytest.mark.parametrize("text", ["", "7", "0d", "-1d", "1w", "d", "1d2", "99999d"])
+def test_a_bad_retention_is_named(text):
+    from server import run
+    done = run("serve", TOCSIN_EVENT_RETENTION=text, TOCSIN_LISTEN="127.0.0.1:0")
+    assert done.returncode == 78 and "TOCSIN_EVENT_RETENTION" in done.stderr and "d, from 1s" in done.stderr

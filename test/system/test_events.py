@@ -1,0 +1,328 @@
+"""Live streams of events: order, resume, other nodes, lost hints, many readers and slow ones."""
+import asyncio
+import contextlib
+import statistics
+import time
+import uuid
+
+import pytest
+
+from events import Crowd, Stream
+from metrics import value
+from waiting import wait_for
+
+LIFECYCLE = "incident.lifecycle.changed"
+PUBLIC_S = 0.1  # an event reaches streams of other nodes, in the median
+LOOK_S = 1      # and without a hint (TC_OUTBOX_LOOK_MS)
+
+
+def write_events(database, count, size=0):
+    """Events that nobody gave a hint of, in one transaction; their subjects in order."""
+    [[first]] = database.rows("select coalesce(max(sequence), 0) from events")
+    database.rows("insert into events (kind, subject, action, systems) select 'incident.lifecycle.changed',"
+                  " gen_random_uuid(), 'updated', array[repeat('x', %s)] from generate_series(1, %s) returning 1",
+                  (size, count))
+    return [subject for subject, in database.rows("select subject from events where sequence > %s order by sequence",
+                                                  (first,))]
+
+
+def subjects(events):
+    return [event.data["incidentId"] for event in events]
+
+
+def test_what_a_stream_is_told(start):
+    """Each change tells its kind, if it has one, and incident.lifecycle.changed. What people wrote is not in it:
+    anonymous readers may not see internal comments."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        made = node.api.create("told")
+        path = f"/api/v1/incidents/{made['id']}"
+        secret = "the password of the vault is swordfish"
+        assert node.api.post(f"{path}/updates", {"message": secret, "visibility": "internal"}).status == 201
+        assert node.api.post(f"{path}/resolve").status == 200
+        assert node.api.post(f"{path}/updates", {"message": "again", "statusChange": "fixing"}).status == 201
+        assert node.api.call("DELETE", path).status == 204
+        told = stream.until(lambda event: event.data["action"] == "deleted" and event.name == LIFECYCLE)
+        assert stream.parser.headers["content-type"] == "text/event-stream"
+    assert [(event.name, event.data["action"]) for event in told] == [
+        ("incident.created", "created"), (LIFECYCLE, "created"), (LIFECYCLE, "commented"),
+        ("incident.resolved", "resolved"), (LIFECYCLE, "resolved"), ("incident.updated", "reopened"),
+        (LIFECYCLE, "reopened"), ("incident.deleted", "deleted"), (LIFECYCLE, "deleted")]
+    for event in told:
+        assert event.data["incidentId"] == made["id"] and event.data["systemIds"] == ["told"]
+        if event.name == LIFECYCLE:
+            assert set(event.data) == {"incidentId", "systemIds", "action"}
+    assert told[3].data["previous"]["status"] == "investigating" and told[3].data["next"]["status"] == "resolved"
+    assert len({event.id for event in told}) == len(told)
+    assert "swordfish" not in str(told)
+
+
+def test_other_nodes_within_a_tenth_of_a_second(start):
+    """Written on one node, streamed on the other. Seen to fail, with a second and more, when the node asked for no
+    NOTIFY after its commits."""
+    writer, reader = start(), start()
+    taken = []
+    with Stream(reader.anonymous) as stream:
+        for number in range(40):
+            made = writer.api.create(f"near-{number}")
+            written = time.monotonic()
+            event = stream.until(lambda event, made=made: event.data["incidentId"] == made["id"])[-1]
+            taken.append(max(event.at - written, 0))
+            stream.until(lambda event: event.name == LIFECYCLE)
+    assert statistics.median(taken) < PUBLIC_S, taken
+
+
+def test_hints_are_coalesced(start, database):
+    """Fewer hints than commits, and none inside a transaction that writes: a NOTIFY there would make every commit of
+    the database wait for it."""
+    node = start()
+    threads, each = 8, 100
+
+    async def storm():
+        from api import Storm, incident
+        async with Storm([node.api] * threads) as connections:
+            for round_ in range(each):
+                replies = await connections.post("/api/v1/incidents", [incident(f"c{round_}-{i}") for i in
+                                                                       range(threads)])
+                assert all(reply.status == 201 for reply in replies)
+    asyncio.run(storm())
+    sent = value(node, "tocsin_hints_sent_total")
+    assert 1 <= sent < threads * each / 2, sent
+    assert database.value("select count(*) from pg_proc where prosrc ilike '%notify%' and pronamespace ="
+                          " 'public'::regnamespace") == 0
+
+
+def test_a_lost_hint_costs_a_look(start, database):
+    """Written past Tocsin, so that nobody sends a hint. Seen to wait without end when the timed look was taken out."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        for _ in range(3):
+            expected = write_events(database, 1)
+            begin = time.monotonic()
+            assert subjects([stream.next()]) == expected
+            assert time.monotonic() - begin < LOOK_S + 2
+
+
+def test_the_listener_may_die(start, database):
+    """Events flow while the listener of the reading node is away, and are quick again when it is back."""
+    writer, reader = start(), start()
+    with Stream(reader.anonymous) as stream:
+        database.rows("select pg_terminate_backend(pid) from pg_stat_activity"
+                      " where application_name = 'tocsin listener' and datname = current_database()")
+        for number in range(5):
+            made = writer.api.create(f"deaf-{number}")
+            assert made["id"] in subjects(stream.until(lambda event: event.name == LIFECYCLE))
+        wait_for(lambda: value(reader, "tocsin_hints_connected") == 1, "hints are heard again")
+
+
+def test_every_session_may_die(start, database):
+    """All connections end while events are written: the stream stays, and nothing is lost or told twice."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        expected = []
+        for _ in range(3):
+            expected += write_events(database, 50)
+            database.terminate_backends()
+        got = subjects(stream.until(lambda event: event.data["incidentId"] == expected[-1]))
+    assert got == expected
+
+
+def test_commits_out_of_order(start, database):
+    """A transaction that wrote first commits last. Seen to lose its event when readers went by sequence, or did not
+    stay below pg_snapshot_xmin."""
+    node = start()
+    early, late = str(uuid.uuid4()), str(uuid.uuid4())
+    statement = "insert into events (kind, subject, action) values ('incident.lifecycle.changed', %s, 'updated')"
+    with Stream(node.anonymous) as stream, contextlib.closing(database.connect()) as slow:
+        slow.autocommit = False
+        with slow.cursor() as cursor:
+            cursor.execute(statement, (early,))
+        database.rows(statement + " returning 1", (late,))
+        # A change by Tocsin comes after both, and with it a hint: all three wait for the first.
+        made = node.api.create("held")
+        wait_for(lambda: value(node, "tocsin_outbox_unread", reader="live") >= 2, "the node sees that it has to wait")
+        assert stream.seen == []
+        slow.commit()
+        told = stream.until(lambda event: event.data["incidentId"] == made["id"] and event.name == LIFECYCLE)
+    assert list(dict.fromkeys(subjects(told))) == [early, late, made["id"]]
+
+
+@pytest.mark.parametrize("query", [False, True], ids=["header", "query"])
+def test_resume_across_a_restart(start, query):
+    """The client goes on behind the last id it has, on another process, which never saw it."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        node.api.create("before")
+        last = stream.until(lambda event: event.name == LIFECYCLE)[-1].id
+    missed = [node.api.create(f"missed-{number}")["id"] for number in range(10)]
+    node.stop()
+    node.start()
+    resumed = Stream(node.anonymous, query=f"?lastEventId={last}") if query else Stream(node.anonymous, last_id=last)
+    with resumed as stream:
+        after = node.api.create("after")["id"]
+        told = stream.until(lambda event: event.data["incidentId"] == after and event.name == LIFECYCLE)
+    assert subjects(told) == [subject for subject in [*missed, after] for _ in range(2)]
+
+
+def test_resume_between_the_parts_of_an_event(start):
+    """One change, two things told: who left between them gets the second."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        node.api.create("parts")
+        first, second = stream.next(), stream.next()
+    for _ in range(2):
+        with Stream(node.anonymous, last_id=first.id) as stream:
+            again = stream.next()
+            assert (again.id, again.name, again.data) == (second.id, second.name, second.data)
+        node.stop()  # once from memory, once as after a restart
+        node.start()
+
+
+def test_who_was_away_for_long_catches_up_from_the_database(start, database):
+    """More events than a node remembers: pages from the database, then live, nothing lost or twice at the seam, while
+    events keep coming. And an id without any event before it is good, too."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        origin = stream.parser.last_id
+    expected = write_events(database, 25000)
+    node.stop()
+    node.start()  # so that it remembers the end only
+    with Stream(node.anonymous, last_id=origin) as stream:
+        for _ in range(20):
+            expected += write_events(database, 100)
+        got = subjects(stream.until(lambda event: event.data["incidentId"] == expected[-1]))
+        assert got == expected
+        assert value(node, "tocsin_event_streams_resumed_total") == 1
+        live = node.api.create("live")["id"]
+        assert subjects([stream.next(), stream.next()]) == [live, live]
+
+
+def test_an_id_of_a_node_that_is_ahead(start, database):
+    """A client brings an id to a node that has not read so far yet: it is told nothing twice."""
+    node = start()
+    [[transaction, sequence]] = database.rows(
+        "insert into events (kind, subject, action) values ('incident.lifecycle.changed', 'ahead', 'updated')"
+        " returning transaction::text, sequence")
+    with Stream(node.anonymous, last_id=f"{transaction}.{sequence}") as stream:
+        [expected] = write_events(database, 1)
+        assert stream.next().data["incidentId"] == expected
+
+
+def test_ids_that_are_none(start):
+    node = start()
+    for text in ("x", "1", "1.", "1.2.3", "-1.2", "1.2 ", "9" * 60):
+        reply = node.anonymous.call("GET", "/api/v1/events", headers={"Last-Event-ID": text})
+        assert reply.status == 400 and reply.type == "application/problem+json", (text, reply)
+    assert node.anonymous.get("/api/v1/events?lastEventId=").status == 400
+
+
+def test_an_id_of_another_database(start):
+    """It is of the future here: the client is told that what it knows may be wrong, and is live."""
+    node = start()
+    with Stream(node.anonymous, last_id="99999999999.1") as stream:
+        assert stream.next().name == "events.gap"
+        node.api.create("here")
+        assert stream.next().name == "incident.created"
+
+
+def test_comments_keep_it_open(start):
+    """A comment line every 15 s, and no event in it."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        wait_for(lambda: stream.parser.comments >= 1, "a comment", 20)
+        assert stream.seen == []
+
+
+def test_a_slow_reader_is_disconnected_and_comes_back(start, database):
+    """It is cut off when its queue is full; one that reads gets everything; and the slow one resumes without a
+    gap. Seen to grow by all that was written, without the bound of the queue."""
+    node = start()
+    with Stream(node.anonymous) as good:
+        slow = Stream(node.anonymous, receive_buffer=4096)  # opened, and not read
+        wait_for(lambda: value(node, "tocsin_event_streams") == 2, "both streams are open")
+        expected = []
+        for _ in range(40):
+            expected += write_events(database, 2000, size=200)
+            wait_for(lambda: len(good.seen) == len(expected), "the good reader has read it all")
+            if value(node, "tocsin_event_streams_cut_total"):
+                break
+        wait_for(lambda: value(node, "tocsin_event_streams_cut_total") == 1, "the slow reader is disconnected")
+        wait_for(lambda: value(node, "tocsin_event_streams") == 1, "its stream is closed")
+        assert subjects(good.seen) == expected
+        slow.thread.start()
+        assert slow.closed.wait(60)
+        got = subjects(slow.seen)
+        assert 0 < len(got) < len(expected) and got == expected[:len(got)]
+        slow.close()
+        with Stream(node.anonymous, last_id=slow.parser.last_id) as back:
+            got += subjects(back.until(lambda event: event.data["incidentId"] == expected[-1]))
+        assert got == expected
+
+
+def memory_kib(node):
+    with open(f"/proc/{node.process.pid}/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.mark.parametrize("count, most_s", [(1000, 10), (5000, 30)])
+def test_many_streams(start, count, most_s):
+    """Each of them gets every event, in bounded time and memory; requests are answered meanwhile; and the node stops
+    promptly with all of them open, each told the end in good order."""
+    node = start()
+    before = memory_kib(node)
+
+    async def session():
+        begin = time.monotonic()
+        async with Crowd(node.anonymous, count) as crowd:
+            opened = time.monotonic()
+            assert value(node, "tocsin_event_streams") == count
+            for number in range(5):
+                made = await asyncio.to_thread(node.api.create, f"many-{number}")
+                for told in await crowd.gather(2):
+                    assert subjects(told) == [made["id"]] * 2
+            done = time.monotonic()
+            each = (memory_kib(node) - before) / count
+            print(f"{count} streams: opened in {opened - begin:.2f} s, 5 events in {done - opened:.2f} s,"
+                  f" {each:.1f} KiB each")
+            assert done - begin < most_s and each < 64
+            node.process.terminate()
+            assert await asyncio.to_thread(node.process.wait, 10) == 0
+            for reader, _, parser in crowd.members:
+                parser.feed(await reader.read())
+                assert parser.ended
+    asyncio.run(session())
+
+
+def test_readers_that_leave_are_noticed(start):
+    """No event and no comment is needed for it."""
+    node = start()
+    streams = [Stream(node.anonymous).start() for _ in range(50)]
+    assert value(node, "tocsin_event_streams") == 50
+    for stream in streams:
+        stream.close()
+    wait_for(lambda: value(node, "tocsin_event_streams") == 0, "all have left", 5)
+    wait_for(lambda: value(node, "tocsin_http_connections") <= 1, "their connections are closed", 5)
+
+
+def test_restored_from_a_dump(start, database):
+    """Positions of another cluster, which counted its transactions further: new events must be told although their
+    transactions have lower numbers, and no reader may lose what it had not read. Seen to tell nothing without
+    the adoption."""
+    node = start()
+    ours = node.api.create("dumped")["id"]
+    wait_for(lambda: database.value("select count(*) from audit_unread") == 0, "the audit trail has it")
+    before = database.value("select count(*) from audit")
+    node.stop()
+    unread = write_events(database, 3)
+    database.rows("update events set transaction = (transaction::text::bigint + 1000000)::text::xid8 returning 1")
+    database.rows("update event_readers set transaction = (transaction::text::bigint + 1000000)::text::xid8 returning 1")
+    node.start()
+    with Stream(node.anonymous) as stream:
+        new = node.api.create("restored")["id"]
+        assert subjects([stream.next(), stream.next()]) == [new, new]
+
+    def entries():
+        return [entry["subject"] for entry in node.api.get("/api/v1/audit").json["entries"]]
+    assert entries()[:5] == [new, *reversed(unread), ours]
+    wait_for(lambda: database.value("select count(*) from audit_unread") == 0, "the audit trail has all of it")
+    assert database.value("select count(*) from audit") == before + 4
