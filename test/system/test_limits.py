@@ -21,7 +21,7 @@ def assert_try_again(reply):
 
 def test_a_key_held_too_long_is_a_conflict(start, database):
     """Proves DATABASE_LOCK_TIMEOUT_MS: without it the request would wait as long as the session holds the key,
-    which is for ever here, and the client's own bound would fail the test."""
+    which is for ever here (seen, with items that never expire in batcher_queue.c)."""
     node = start(DATABASE_LOCK_TIMEOUT_MS=1000)
     with database.hold_key(dedupe_key("held")):
         assert_problem(node.api.create_once("held"), 409)
@@ -43,7 +43,8 @@ def test_an_alert_whose_system_is_held_too_long(start, database):
 
 def test_no_connection_in_time(start, database):
     """The only work connection is stuck behind a row lock of an outside session. Proves the connection
-    timeout: without it the second request would wait for the first, which waits for the session."""
+    timeout: without it the second request waits for the first, which waits for the session (seen, before the
+    executor bounded how long a request waits for a thread)."""
     node = start(DATABASE_POOL_MAX=1, DATABASE_POOL_CONNECTION_TIMEOUT_MS=1000)
     path = f"/api/v1/incidents/{node.api.create('stuck')['id']}"
     replies = []

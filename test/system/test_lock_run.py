@@ -77,7 +77,7 @@ def test_no_wait_and_timeout(database, lock):
 
 def test_a_lost_lock_ends_the_command(database, lock, tmp_path):
     """The session that holds the key is ended by an administrator. Proves that the command does not run on
-    without its lock: with the callback taken out it would sleep for ten minutes, and the test with it."""
+    without its lock: with the callback taken out it sleeps on (seen)."""
     said = tmp_path / "said"
     process = lock("lost", f"trap 'echo told > {said}; kill $!; exit 0' TERM; sleep 600 & wait", stderr=subprocess.PIPE)
     wait_for(lambda: holders(database, "lost"), "the key is held")
