@@ -2,6 +2,7 @@
 #include "core/claim.h"
 
 #include "base/memory.h"
+#include "core/call.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ bool tc_claim_derive(struct tc_claim *claim, const struct tc_call *call)
 	crypto_generichash_final(&state, both, sizeof(both));
 	memcpy(claim->scope, both, sizeof(claim->scope));
 	memcpy(claim->seal, both + sizeof(claim->scope), sizeof(claim->seal));
+	tc_claim_hex(claim->scope, claim->scope_text);
 	sodium_memzero(both, sizeof(both));
 	/* Keyed: the input may hold a password, and a plain hash of it could be guessed at. */
 	crypto_generichash(claim->fingerprint, sizeof(claim->fingerprint),

@@ -12,17 +12,18 @@ enum tc_claim_state {
 	TC_CLAIM_SETTLED /* stored, or not to be */
 };
 
+#define TC_CLAIM_HEX_SIZE (2 + 2 * 32 + 1) /* "\x", digits, NUL: a bytea's text */
+
 struct tc_claim {
 	enum tc_claim_state state;
 	bool is_replay, has_credential;
 	struct tocsin_connection *connection; /* joined */
 	unsigned char credential[32];
 	unsigned char scope[32], seal[crypto_secretbox_KEYBYTES], fingerprint[32];
+	char scope_text[TC_CLAIM_HEX_SIZE];
 	struct tc_http_response parked; /* LEFT: to be stored, then sent; its body is owned */
 	char key[TC_IDEMPOTENCY_KEY_MAX + 1];
 };
-
-#define TC_CLAIM_HEX_SIZE (2 + 2 * 32 + 1) /* "\x", digits, NUL: a bytea's text */
 
 /* Whom and what the key is for, and with what input. False: no memory. */
 bool tc_claim_derive(struct tc_claim *claim, const struct tc_call *call);

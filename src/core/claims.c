@@ -3,6 +3,7 @@
 #include "core/claim.h"
 
 #include "base/memory.h"
+#include "core/call.h"
 #include "pg/array.h"
 #include "pg/query.h"
 #include "sql_app.h"
@@ -13,12 +14,11 @@ void tc_claims_add_response(struct tc_claims *claims, const struct tc_claim *cla
 			    const struct tc_http_response *response)
 {
 	TC_FREE char *body = tc_claim_encrypt(claim, response->body, response->body_length);
-	char scope[TC_CLAIM_HEX_SIZE], fingerprint[TC_CLAIM_HEX_SIZE], status[12];
-	const char *row[TC_CLAIMS_COLUMNS] = {scope, fingerprint, status, response->content_type,
-					      body};
+	char fingerprint[TC_CLAIM_HEX_SIZE], status[12];
+	const char *row[TC_CLAIMS_COLUMNS] = {claim->scope_text, fingerprint, status,
+					      response->content_type, body};
 
 	claims->failed = claims->failed || !body;
-	tc_claim_hex(claim->scope, scope);
 	tc_claim_hex(claim->fingerprint, fingerprint);
 	snprintf(status, sizeof(status), "%u", response->status);
 	for (unsigned i = 0; i < TC_CLAIMS_COLUMNS && body; i++)
@@ -70,12 +70,8 @@ int tc_claims_store(struct tc_claims *claims, struct tocsin_connection *connecti
 
 bool tc_claims_is_used(const struct tc_claims *claims, const struct tc_call *call)
 {
-	char scope[TC_CLAIM_HEX_SIZE];
-
-	if (!call->claim)
-		return false;
-	tc_claim_hex(call->claim->scope, scope);
-	return !claims->columns[0].data || !strstr(claims->columns[0].data, scope);
+	return call->claim && (!claims->columns[0].data ||
+			       !strstr(claims->columns[0].data, call->claim->scope_text));
 }
 
 void tc_claims_deinit(struct tc_claims *claims)

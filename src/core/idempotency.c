@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/answer.h"
+#include "core/call.h"
 #include "core/claim.h"
 #include "pg/join.h"
 #include "pg/query.h"
@@ -38,6 +39,16 @@ struct tc_claim *tc_idempotency_free(struct tc_claim *claim)
 bool tc_idempotency_is_replay(const struct tc_call *call)
 {
 	return call->claim && call->claim->is_replay;
+}
+
+bool tc_idempotency_has(const struct tc_call *call)
+{
+	return call->claim;
+}
+
+const char *tc_idempotency_scope(const struct tc_call *call)
+{
+	return call->claim ? call->claim->scope_text : NULL;
 }
 
 bool tc_idempotency_is_joined(const struct tc_call *call)
@@ -135,13 +146,12 @@ static void reply_replay(struct tc_call *call, const PGresult *found)
 static int claim_key(struct tocsin_connection *connection, const struct tc_claim *claim,
 		     bool *ret_claimed, PGresult **ret_found, struct tocsin_error *error)
 {
-	char scope[TC_CLAIM_HEX_SIZE], keep_s[12];
-	const char *const values[] = {scope, keep_s};
+	char keep_s[12];
+	const char *const values[] = {claim->scope_text, keep_s};
 	TC_PIPELINE pipeline;
 	unsigned lock, find;
 	int result;
 
-	tc_claim_hex(claim->scope, scope);
 	snprintf(keep_s, sizeof(keep_s), "%u", TC_IDEMPOTENCY_KEEP_S);
 	tc_pipeline_begin(&pipeline, connection);
 	tc_pipeline_add(&pipeline, &tc_sql_pg_begin, NULL);

@@ -27,7 +27,7 @@
  * calls tc_idempotency_leave; that one then stores the answers in HIS transaction: tc_claims below. */
 #pragma once
 
-#include "core/call.h"
+#include "core/procedure.h"
 #include "http/problem.h"
 #include <tocsin/pool.h>
 
@@ -53,7 +53,12 @@ struct tc_claim *tc_idempotency_free(struct tc_claim *claim);
 
 /* --- for handlers that hand a call on --- */
 
-/* Harmless without a claim. On the handler's thread. */
+/* True for a call whose answer has to be stored. */
+bool tc_idempotency_has(const struct tc_call *call);
+/* Text that is the same for calls of which only one can be stored; NULL without a claim. The call's. */
+const char *tc_idempotency_scope(const struct tc_call *call);
+/* Leaves the joined transaction, in which nothing may have been done. Harmless without a claim. On the handler's
+ * thread. */
 void tc_idempotency_leave(struct tc_call *call);
 
 /* Answers to be stored by a transaction; zeroed: none. */

@@ -63,6 +63,11 @@ static int check_fields(const struct tc_procedure *procedure, unsigned path_para
 						"procedure %s: two fields are called %s",
 						procedure->name, field->name);
 	}
+	if (procedure->about_thing &&
+	    !tc_validate_find(procedure->fields, procedure->about_thing, TC_PLACE_ANY))
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"procedure %s: no field names what it is about",
+					procedure->name);
 	if (path_parameters != in_path)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"procedure %s: a path field is not in the path",

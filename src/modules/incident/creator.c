@@ -5,10 +5,12 @@
 #include "modules/incident/creator.h"
 
 #include "base/clock.h"
+#include "core/idempotency.h"
 #include "core/procedure.h"
 #include "modules/incident/draft.h"
 #include "pg/array.h"
 #include "pg/query.h"
+#include "pg/transaction.h"
 #include "sql_app.h"
 #include "sql_lib.h"
 #include <assert.h>
@@ -27,8 +29,8 @@ struct tc_incident_creator {
 struct create {
 	struct tc_item item;
 	struct tc_incident_request request;
-	struct tc_buffer answer; /* body, or the unknown systems */
-	enum { CREATED, REUSED, REFUSED } outcome;
+	struct tc_buffer answer;                             /* body, or the unknown systems */
+	enum { CREATED, REUSED, REFUSED, ANSWERED } outcome; /* the last: to a request before it */
 	char key[];
 };
 
@@ -90,9 +92,16 @@ static uint64_t remaining_ms(const struct tc_incident_creator *creator, struct t
 	return waited_us < limit_us ? (limit_us - waited_us + 999) / 1000 : 1;
 }
 
-/* The round trip. On failure nothing was committed, unless the connection was lost. */
-static int open_batch(struct tocsin_connection *connection, const char *const *keys,
-		      const char *wait_key, uint64_t wait_ms, const char *const *values,
+/* The round trip; without the commit, where answers are to be stored before it. On failure nothing was committed,
+ * unless the connection was lost. */
+struct round_trip {
+	const char *keys, *wait_key;
+	uint64_t wait_ms;
+	const char *const *values;
+	bool commits;
+};
+
+static int open_batch(struct tocsin_connection *connection, const struct round_trip *trip,
 		      PGresult **ret_rows, struct tocsin_error *error)
 {
 	TC_PIPELINE pipeline;
@@ -102,17 +111,18 @@ static int open_batch(struct tocsin_connection *connection, const char *const *k
 
 	tc_pipeline_begin(&pipeline, connection);
 	tc_pipeline_add(&pipeline, &tc_sql_pg_begin, NULL);
-	if (wait_key) {
-		snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)wait_ms);
+	if (trip->wait_key) {
+		snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)trip->wait_ms);
 		tc_pipeline_add(&pipeline, &tc_sql_incident_set_lock_timeout,
 				(const char *const[]){timeout});
-		tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key, &wait_key);
-		pipeline.timeout_ms += wait_ms;
+		tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key, &trip->wait_key);
+		pipeline.timeout_ms += trip->wait_ms;
 	} else {
-		tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, keys);
+		tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, &trip->keys);
 	}
-	rows = tc_pipeline_add(&pipeline, &tc_sql_incident_open_batch, values);
-	tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
+	rows = tc_pipeline_add(&pipeline, &tc_sql_incident_open_batch, trip->values);
+	if (trip->commits)
+		tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
 	r = tc_pipeline_run(&pipeline, error);
 	if (r) {
 		/* Should it fail too, the pool closes the connection, and the server rolls back. */
@@ -153,6 +163,51 @@ static enum tc_item_state settle(struct place *place, const struct place *leader
 	return TC_ITEM_DONE;
 }
 
+static bool has_claims(const struct place *places, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (tc_idempotency_has(places[i].create->request.call))
+			return true;
+	return false;
+}
+
+/* Of the answers, those of requests with an Idempotency-Key are stored with what they tell of. */
+static int commit_claimed(struct tocsin_connection *connection, struct place *places,
+			  unsigned count, struct tocsin_error *error)
+{
+	TC_CLAIMS_SCOPED claims = {0};
+	bool is_complete = false;
+	int r;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct create *create = places[i].create;
+
+		if (create->item.state == TC_ITEM_DONE && create->outcome != REFUSED)
+			tc_claims_add(&claims, create->request.call,
+				      create->outcome == REUSED ? 200 : 201, create->answer.data,
+				      create->answer.length);
+	}
+	r = tc_claims_store(&claims, connection, &is_complete, error);
+	if (r == TOCSIN_OK && is_complete)
+		return tc_transaction_commit(connection, error);
+	tc_transaction_rollback(connection);
+	if (r)
+		return r;
+	/* One of them has an answer by now, which its request gets; the others go again. */
+	for (unsigned i = 0; i < count; i++) {
+		struct create *create = places[i].create;
+		bool is_used = create->item.state == TC_ITEM_DONE && create->outcome != REFUSED &&
+			       tc_claims_is_used(&claims, create->request.call);
+
+		if (create->item.state != TC_ITEM_DONE)
+			continue;
+		create->item.state = is_used ? TC_ITEM_DONE : TC_ITEM_AGAIN;
+		create->outcome = is_used ? ANSWERED : CREATED;
+		tc_buffer_clear(&create->answer);
+	}
+	return TOCSIN_OK;
+}
+
 static int run(struct tocsin_connection *connection, struct tc_item **items, unsigned count,
 	       const char *wait_key, void *userdata, struct tocsin_error *error)
 {
@@ -162,6 +217,7 @@ static int run(struct tocsin_connection *connection, struct tc_item **items, uns
 	TC_RESULT *rows = NULL;
 	struct place places[TC_INCIDENT_CREATOR_BATCH_MAX];
 	unsigned leaders[TC_INCIDENT_CREATOR_BATCH_MAX], leaders_count = 0;
+	struct round_trip trip;
 	const char *keys_text;
 	int r;
 
@@ -181,8 +237,12 @@ static int run(struct tocsin_connection *connection, struct tc_item **items, uns
 	r = tc_incident_columns_finish(&columns, creator->options.reject_unknown_systems, error);
 	if (r)
 		return r;
-	r = open_batch(connection, &keys_text, wait_key, remaining_ms(creator, items, count),
-		       columns.values, &rows, error);
+	trip = (struct round_trip){.keys = keys_text,
+				   .wait_key = wait_key,
+				   .wait_ms = remaining_ms(creator, items, count),
+				   .values = columns.values,
+				   .commits = !has_claims(places, count)};
+	r = open_batch(connection, &trip, &rows, error);
 	if (r)
 		return r;
 	for (int row = 0; row < PQntuples(rows); row++) {
@@ -193,7 +253,7 @@ static int run(struct tocsin_connection *connection, struct tc_item **items, uns
 	}
 	for (unsigned i = 0; i < count; i++)
 		places[i].create->item.state = settle(&places[i], &places[places[i].leader], rows);
-	return TOCSIN_OK;
+	return trip.commits ? TOCSIN_OK : commit_claimed(connection, places, count, error);
 }
 
 static void reply_failure(struct create *create)
@@ -216,13 +276,17 @@ static void finish(struct tc_item *item, void *userdata)
 	struct tc_incident_creator *creator = userdata;
 	struct tc_call *call = create->request.call;
 
-	if (item->state == TC_ITEM_FAILED) {
+	if (item->state == TC_ITEM_DONE && create->outcome == ANSWERED) {
+		creator->reused++;
+		tc_claims_again(call);
+	} else if (item->state == TC_ITEM_FAILED) {
 		creator->failed++;
 		reply_failure(create);
 	} else if (create->outcome == REFUSED && !create->answer.failed) {
 		creator->refused++;
 		tc_incident_refuse_systems(call, create->answer.data);
 	} else {
+		tc_claims_done(call);
 		*(create->outcome == REUSED ? &creator->reused : &creator->created) += 1;
 		tc_call_reply_buffer(call, create->outcome == REUSED ? 200 : 201, &create->answer);
 	}
@@ -251,8 +315,6 @@ int tc_incident_creator_new(struct tc_incident_creator **ret_creator,
 	creator->options = *options;
 	if (batcher.workers == 0)
 		batcher.workers = TC_INCIDENT_CREATOR_WORKERS;
-	if (batcher.waiters_max == 0)
-		batcher.waiters_max = batcher.workers;
 	r = tc_batcher_new(&creator->batcher, &batcher, error);
 	if (r)
 		return r;
@@ -279,6 +341,7 @@ void tc_incident_creator_submit(struct tc_incident_creator *creator, struct tc_c
 	struct tocsin_error error = {0};
 	int r;
 
+	tc_idempotency_leave(call);
 	if (!create) {
 		tocsin_error_set(&error, TOCSIN_E_NOMEM, "Out of memory");
 		tc_call_reply_error(call, &error);
@@ -288,6 +351,7 @@ void tc_incident_creator_submit(struct tc_incident_creator *creator, struct tc_c
 	if (r == TOCSIN_OK) {
 		snprintf(create->key, key_size, "%s%s", prefix, system);
 		create->item.key = create->key;
+		create->item.exclusive = tc_idempotency_scope(call);
 		r = tc_batcher_submit(creator->batcher, &create->item);
 		if (r == TOCSIN_OK) {
 			tc_take(create);

@@ -33,18 +33,10 @@ static void run_plain(struct tc_job *job)
 void tc_incident_create_run(struct tc_call *call)
 {
 	struct tc_app *app = tc_call_app(call);
-	struct tc_job *job = tc_call_job(call);
-	struct tocsin_error error;
-	int r;
 
 	if (tc_call_boolean(call, "dedupeOpenForSystem", false)) {
 		tc_incident_creator_submit(app->creator, call);
 		return;
 	}
-	job->run = run_plain;
-	r = tc_executor_submit(app->work, job);
-	if (r) {
-		tocsin_error_set(&error, r, "Too many requests are waiting");
-		tc_call_reply_error(call, &error);
-	}
+	tc_call_submit(call, app->work, run_plain);
 }

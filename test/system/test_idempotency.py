@@ -1,0 +1,177 @@
+"""Idempotency-Key: one change however often a request is sent, to whichever node, whatever dies in between.
+
+How each was seen to fail: without the stored answer (core/sql/store_answers.sql answers nothing) every second request
+makes a second change; with the answer stored after the commit, in a transaction of its own, the kill tests find
+more incidents than keys; without claim_key.sql the second of two at once is told 409 "taken" by the catalog; with a plain hash
+in place of the keyed one, the password test finds it in the table.
+"""
+import concurrent.futures
+import hashlib
+import http.client
+import json
+import threading
+import uuid
+
+import pytest
+
+from api import incident
+from waiting import wait_for
+
+INCIDENTS = "/api/v1/incidents"
+
+
+def keyed(api, path, body, key):
+    return api.call("POST", path, body, {"Idempotency-Key": key})
+
+
+def is_replay(reply):
+    return reply.headers.get("idempotency-replayed") == "true"
+
+
+def count(database, table="incidents"):
+    return int(database.rows(f"select count(*) from {table}")[0][0])
+
+
+@pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
+def test_the_same_request_again(node, module_database, extra):
+    key, body = str(uuid.uuid4()), incident(f"s-{uuid.uuid4()}", **extra)
+    before = count(module_database)
+    first = keyed(node.api, INCIDENTS, body, key)
+    again = keyed(node.api, INCIDENTS, dict(reversed(body.items())), key)
+    assert first.status == again.status == 201 and again.body == first.body
+    assert not is_replay(first) and is_replay(again) and again.type == first.type
+    assert count(module_database) == before + 1
+    other = keyed(node.api, INCIDENTS, {**body, "title": "Another"}, key)
+    assert other.status == 422 and "Idempotency-Key" in other.json["errors"][0]["pointer"]
+    # Resolved meanwhile or not: the first answer.
+    told = first.json.get("incident", first.json)
+    node.api.post(f"{INCIDENTS}/{told['id']}/resolve", {})
+    assert keyed(node.api, INCIDENTS, body, key).body == first.body
+    assert count(module_database) == before + 1
+
+
+def test_a_key_is_of_one_caller_and_one_procedure(node, module_database):
+    key, body = "shared-key", incident("one-caller")
+    made = node.api.post("/api/v1/keys", {"name": "second", "role": "manager"}).json
+    second = type(node.api)(node.url, made["key"])
+    first = keyed(node.api, INCIDENTS, body, key)
+    theirs = keyed(second, INCIDENTS, body, key)
+    assert first.status == theirs.status == 201 and first.json["id"] != theirs.json["id"]
+    update = keyed(node.api, f"{INCIDENTS}/{first.json['id']}/updates", {"message": "x"}, key)
+    assert update.status == 201
+    # The alias is the same procedure; what is in the path there is in the body here.
+    alias = keyed(node.api, "/rest/incident/addUpdate", {"message": "x", "incidentId": first.json["id"]}, key)
+    assert is_replay(alias) and alias.body == update.body
+    assert keyed(node.api, f"{INCIDENTS}/{theirs.json['id']}/updates", {"message": "x"}, key).status == 422
+
+
+def test_what_is_kept_and_what_is_not(node):
+    absent = f"{INCIDENTS}/{uuid.uuid4()}/updates"
+    assert keyed(node.api, absent, {"message": "x"}, "absent").status == 404
+    assert is_replay(keyed(node.api, absent, {"message": "x"}, "absent"))
+    # Refused input does not use the key up, nor does a conflict.
+    assert keyed(node.api, INCIDENTS, {"title": ""}, "fresh").status == 400
+    assert keyed(node.api, INCIDENTS, incident("fresh"), "fresh").status == 201
+    node.api.post("/api/v1/systems", {"id": "taken", "name": "Taken"})
+    assert keyed(node.api, "/api/v1/systems", {"name": "Taken"}, "conflict").status == 409
+    node.api.call("DELETE", "/api/v1/systems/taken")
+    assert keyed(node.api, "/api/v1/systems", {"name": "Taken"}, "conflict").status == 201
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "t\u00e4g"])
+def test_bad_keys(node, key):
+    reply = node.api.call("POST", INCIDENTS, incident("bad"), {"Idempotency-Key": key.encode("latin-1")})
+    assert reply.status == 400 and reply.json["errors"][0]["pointer"] == "Idempotency-Key"
+    assert node.anonymous.call("POST", INCIDENTS, incident("bad"), {"Idempotency-Key": "k"}).status == 401
+    assert keyed(node.api, INCIDENTS, incident("long"), "k" * 255).status == 201
+
+
+def test_an_answer_with_a_secret_cannot_be_read_from_the_database(node, module_database):
+    made = keyed(node.api, "/api/v1/keys", {"name": "secret", "role": "viewer"}, "make-a-key")
+    again = keyed(node.api, "/api/v1/keys", {"name": "secret", "role": "viewer"}, "make-a-key")
+    assert made.status == 201 and again.body == made.body and is_replay(again)
+    secret = made.json["key"].rpartition("_")[2].encode()
+    user = {"name": "someone", "role": "viewer", "password": "correct horse battery"}
+    assert keyed(node.api, "/api/v1/users", user, "make-a-user").status == 201
+    stored = module_database.rows("select body, fingerprint from idempotency_answers")
+    assert stored and not any(secret in bytes(body) for body, _ in stored)
+    plain = hashlib.blake2b(json.dumps(user, sort_keys=True, separators=(",", ":")).encode(), digest_size=32).digest()
+    assert not any(bytes(fingerprint) == plain for _, fingerprint in stored)
+
+
+@pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
+def test_many_at_once_on_two_nodes(start, database, extra):
+    """50 at once, of each key 10, on two nodes: an incident a key, and one answer."""
+    nodes = [start(), start()]
+    bodies = {f"key-{i}": incident(f"system-{i}", **extra) for i in range(5)}
+    gate = threading.Barrier(50)
+
+    def send(number):
+        key = f"key-{number % 5}"
+        gate.wait()
+        for _ in range(200):
+            reply = keyed(nodes[number // 5 % 2].api, INCIDENTS, bodies[key], key)
+            if reply.status != 409:
+                return key, reply
+            assert int(reply.headers["retry-after"]) >= 1
+        raise AssertionError("409 without end")
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        replies = list(pool.map(send, range(50)))
+    assert {reply.status for _, reply in replies} == {201}
+    for key in bodies:
+        answers = [reply for name, reply in replies if name == key]
+        assert len({reply.body for reply in answers}) == 1
+        assert sum(not is_replay(reply) for reply in answers) == 1
+    assert count(database) == 5 and count(database, "idempotency_answers") == 5
+    assert not any("panic" in node.log for node in nodes)
+
+
+@pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
+def test_kill_between(start, database, extra):
+    """kill -9 under load; every request that got no answer is sent again to another node."""
+    victim, other = start(), start()
+    answers, lost, stop = {}, [], threading.Event()
+
+    def load(worker):
+        for number in range(100000):
+            if stop.is_set():
+                return
+            key = f"{worker}-{number}"
+            body = incident(f"system-{key}", **extra)
+            try:
+                reply = keyed(victim.api, INCIDENTS, body, key)
+                assert reply.status == 201, reply
+                answers[key] = (body, reply)
+            except (OSError, http.client.HTTPException):
+                lost.append((key, body))
+                return
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        running = [pool.submit(load, worker) for worker in range(16)]
+        wait_for(lambda: len(answers) > 200, "some requests are answered")
+        victim.kill()
+        stop.set()
+        for future in running:
+            future.result()
+    for key, body in lost:
+        # The database may take a moment to see that the connection is gone.
+        def sent():
+            reply = keyed(other.api, INCIDENTS, body, key)
+            answers[key] = (body, reply)
+            return reply.status == 201
+        wait_for(sent, "the repeated request is answered")
+    assert count(database) == len(answers)
+    for key, (body, reply) in list(answers.items())[:50] + [(key, answers[key]) for key, _ in lost]:
+        again = keyed(other.api, INCIDENTS, body, key)
+        assert is_replay(again) and again.body == reply.body
+
+
+def test_old_answers_are_removed(start, database):
+    node = start(TOCSIN_EVENT_RETENTION="10s")
+    assert keyed(node.api, INCIDENTS, incident("old"), "old").status == 201
+    database.rows("update idempotency_answers set stored_at = now() - interval '25 hours' returning 1")
+    # Too old is as good as gone, though the row may still be there.
+    assert keyed(node.api, INCIDENTS, incident("old", title="Other"), "old").status == 201
+    database.rows("update idempotency_answers set stored_at = now() - interval '25 hours' returning 1")
+    wait_for(lambda: count(database, "idempotency_answers") == 0, "old answers are removed", 30)
