@@ -126,7 +126,8 @@ static int open_auth(struct tc_server *server, struct tocsin_error *error)
 	return TOCSIN_OK;
 }
 
-/* The two batchers share the lock pool; with a small one each has less of it. */
+/* The two batchers share the lock pool; with a small one each has less of it. Nobody may wait for a contended key
+ * on what could be the last connection: below four there are no waiters, and workers try such keys again. */
 static int open_modules(struct tc_server *server, struct tocsin_error *error)
 {
 	const struct tc_config *config = server->config;
@@ -134,7 +135,7 @@ static int open_modules(struct tc_server *server, struct tocsin_error *error)
 	unsigned workers = config->lock_pool_max < 8 ? 1 : 2;
 	unsigned rest =
 		config->lock_pool_max > 2 * workers ? config->lock_pool_max - 2 * workers : 0;
-	unsigned waiters = TC_MAX(rest / 2, 1u);
+	unsigned waiters = rest / 2;
 	struct tc_incident_creator_options creator = {
 		.lock_pool = app->lock_pool,
 		.workers = workers,

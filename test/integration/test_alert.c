@@ -37,6 +37,7 @@ static int start_node(struct node *node, bool auto_resolve, bool reject, struct 
 	struct tc_alert_intake_options intake = {.system_labels = "system,service,job,instance",
 						 .auto_resolve = auto_resolve,
 						 .reject_unknown_systems = reject,
+						 .waiters_max = 2,
 						 .wait_timeout_ms = 20000};
 	int result = tocsin_pool_new(&node->pool, &pool, error);
 

@@ -11,7 +11,6 @@
 #define QUEUE_MAX       20000u /* alerts waiting; four of the largest payloads */
 #define BATCH_MAX       256u
 #define WORKERS_DEFAULT 2u
-#define WAITERS_DEFAULT 2u
 
 static int run(struct tocsin_connection *connection, struct tc_item **items, unsigned count,
 	       const char *wait_key, void *userdata, struct tocsin_error *error)
@@ -55,7 +54,7 @@ int tc_alert_intake_new(struct tc_alert_intake **ret_intake,
 		.name = "alerts",
 		.lock_pool = options->lock_pool,
 		.workers = options->workers ? options->workers : WORKERS_DEFAULT,
-		.waiters_max = options->waiters_max ? options->waiters_max : WAITERS_DEFAULT,
+		.waiters_max = options->waiters_max,
 		.queue_max = QUEUE_MAX,
 		.batch_max = BATCH_MAX,
 		.wait_timeout_ms = options->wait_timeout_ms,

@@ -26,7 +26,8 @@ struct tc_alert_intake_options {
 	bool auto_resolve; /* resolve an incident that alerts opened with its last firing alert */
 	bool reject_unknown_systems; /* refuse (422) alerts of systems the catalog does not know */
 	unsigned workers;            /* batches under way at once; 0: 2 */
-	unsigned waiters_max;        /* lock connections that wait for contended systems; 0: 2 */
+	/* Lock connections that wait for contended systems; 0: none, workers try those again. */
+	unsigned waiters_max;
 	unsigned
 		wait_timeout_ms; /* an alert waits for its contended system at most this long; > 0 */
 };

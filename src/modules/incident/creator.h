@@ -20,7 +20,8 @@ struct tc_incident_creator_options {
 	unsigned
 		wait_timeout_ms; /* a create waits for its contended system at most this long; > 0 */
 	unsigned workers;        /* batches under way at once; 0: TC_INCIDENT_CREATOR_WORKERS */
-	unsigned waiters_max; /* lock connections that wait for contended systems; 0: as workers */
+	/* Lock connections that wait for contended systems; 0: none, workers try those again. */
+	unsigned waiters_max;
 };
 
 #define TC_INCIDENT_CREATOR_WORKERS   2u
