@@ -19,15 +19,15 @@
 struct tc_batcher;
 
 enum tc_item_state {
-	TC_ITEM_DONE,  /* result is in the item's owner; finish it */
-	TC_ITEM_BUSY,  /* the key is held elsewhere */
+	TC_ITEM_DONE, /* result is in the item's owner; finish it */
+	TC_ITEM_BUSY, /* the key is held elsewhere */
 	TC_ITEM_AGAIN, /* not done through no fault of its own (its leader failed): put it in the next batch */
 	TC_ITEM_FAILED /* item->error says why; finish it */
 };
 
 struct tc_item {
 	struct tc_list node;
-	const char *key;      /* lock key, owned by the item's owner */
+	const char *key;       /* lock key, owned by the item's owner */
 	const char *exclusive; /* items with equal text never share a batch; NULL: no such rule */
 	enum tc_item_state state;
 	uint64_t queued_us;
@@ -36,13 +36,14 @@ struct tc_item {
 };
 
 struct tc_batcher_options {
-	const char *name;       /* metrics and thread names; at most 9 bytes */
+	const char *name; /* metrics and thread names; at most 9 bytes */
 	struct tocsin_pool *lock_pool;
-	unsigned workers;       /* batches under way at once */
-	unsigned waiters_max;   /* connections that wait for contended keys */
-	unsigned queue_max;     /* items waiting in all, before submit says FULL */
-	unsigned batch_max;     /* items in one batch */
-	unsigned wait_timeout_ms; /* an item waits for its contended key at most this long: LOCK_TIMEOUT */
+	unsigned workers;     /* batches under way at once */
+	unsigned waiters_max; /* connections that wait for contended keys */
+	unsigned queue_max;   /* items waiting in all, before submit says FULL */
+	unsigned batch_max;   /* items in one batch */
+	unsigned
+		wait_timeout_ms; /* an item waits for its contended key at most this long: LOCK_TIMEOUT */
 	/* Runs items in one transaction, on `connection`; sets each item's state, DONE or BUSY or AGAIN
 	 * or FAILED. `wait_key`: wait for this key first (it is every item's key). A failure of the
 	 * whole is returned: nothing was committed (or, for a lost connection, it is not known). */

@@ -23,10 +23,10 @@ struct tc_call {
 	struct tc_caller caller;
 	char *set_cookie; /* owned */
 	unsigned retry_after_s;
-	char *if_none_match;         /* owned; NULL: there is none */
-	struct tc_cache_load *load;  /* to be ended by the answer; NULL: nobody waits for it */
-	struct tc_claim *claim;      /* owned; NULL: no Idempotency-Key */
-	void *state; /* the handler's; owned */
+	char *if_none_match;        /* owned; NULL: there is none */
+	struct tc_cache_load *load; /* to be ended by the answer; NULL: nobody waits for it */
+	struct tc_claim *claim;     /* owned; NULL: no Idempotency-Key */
+	void *state;                /* the handler's; owned */
 	void (*free_state)(void *state);
 };
 

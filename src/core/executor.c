@@ -117,7 +117,8 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
 	return TOCSIN_OK;
 }
 
-int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms, struct tocsin_error *error)
+int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
+			   struct tocsin_error *error)
 {
 	int result;
 

@@ -22,7 +22,8 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
 		    unsigned queue_max, struct tocsin_error *error);
 /* From now on a job that waited for `wait_max_ms` (> 0) expires: threads that are stuck must not hold up
  * what waits behind them without end. Once, before the first job. */
-int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms, struct tocsin_error *error);
+int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
+			   struct tocsin_error *error);
 /* Runs what is queued, then joins the threads and frees. NULL allowed, returns NULL. */
 struct tc_executor *tc_executor_free(struct tc_executor *executor);
 /* TOCSIN_OK, FULL, or CLOSED. Does not block. */

@@ -28,9 +28,9 @@ enum tc_method { TC_GET, TC_POST, TC_PATCH, TC_PUT, TC_DELETE };
 
 enum tc_field_type {
 	TC_FIELD_END,
-	TC_FIELD_STRING,    /* min..max characters */
+	TC_FIELD_STRING, /* min..max characters */
 	TC_FIELD_UUID,
-	TC_FIELD_ENUM,      /* one of `choices` */
+	TC_FIELD_ENUM, /* one of `choices` */
 	TC_FIELD_BOOLEAN,
 	TC_FIELD_INTEGER,   /* min..max */
 	TC_FIELD_STRINGS,   /* array of min..max strings, each 1..item_max characters */
@@ -52,16 +52,18 @@ struct tc_field {
 	enum tc_field_type type;
 	enum tc_field_place place;
 	unsigned flags;
-	int64_t min, max;            /* characters, items or value, by type; max 0 for strings: no bound but the body's */
+	int64_t min,
+		max; /* characters, items or value, by type; max 0 for strings: no bound but the body's */
 	int64_t item_max;
-	const char *const *choices;  /* NULL-terminated */
-	const char *description;     /* for people: OpenAPI and help */
+	const char *const *choices; /* NULL-terminated */
+	const char *description;    /* for people: OpenAPI and help */
 };
 
 /* Access rules; a caller has a set of them (bits). */
 enum {
-	TC_RULE_NONE = 0,                  /* anybody */
-	TC_RULE_INCIDENT_READ = 1u << 0,   /* incident.incident.read: a default rule, anonymous callers have it */
+	TC_RULE_NONE = 0, /* anybody */
+	TC_RULE_INCIDENT_READ =
+		1u << 0, /* incident.incident.read: a default rule, anonymous callers have it */
 	TC_RULE_INCIDENT_MANAGE = 1u << 1, /* incident.incident.manage */
 	TC_RULE_KEY_MANAGE = 1u << 2,      /* auth.key.manage */
 	TC_RULE_SYSTEM_READ = 1u << 3,     /* catalog.system.read: a default rule */
@@ -84,7 +86,7 @@ extern const struct tc_rule tc_rules[];
 struct tc_caller {
 	uint32_t rules;
 	bool is_anonymous;
-	char id[64];   /* "key:<uuid>", "user:<uuid>", "" when anonymous; goes into the outbox as actor */
+	char id[64]; /* "key:<uuid>", "user:<uuid>", "" when anonymous; goes into the outbox as actor */
 	char name[128];
 	const char *role;         /* constant; NULL: none that this program knows */
 	char session[37];         /* id of the session, "" without one */
@@ -95,7 +97,8 @@ struct tc_caller {
 enum tc_run_on { TC_RUN_INLINE, TC_RUN_WORK };
 
 enum {
-	TC_UNKNOWN_FIELDS_ALLOWED = 1u << 0, /* a foreign body (webhooks); else unknown fields are refused by name */
+	TC_UNKNOWN_FIELDS_ALLOWED =
+		1u << 0, /* a foreign body (webhooks); else unknown fields are refused by name */
 	/* A foreign protocol: its credential is in the body, its errors are no problem documents. The router
 	 * looks at neither Authorization nor body; the handler reads the body by tc_call_parse_body. The fields
 	 * only document. */
@@ -113,9 +116,9 @@ enum {
 };
 
 struct tc_procedure {
-	const char *name;    /* camelCase, the reference's name */
+	const char *name; /* camelCase, the reference's name */
 	enum tc_method method;
-	const char *path;    /* "/api/v1/incidents/{id}" */
+	const char *path; /* "/api/v1/incidents/{id}" */
 	/* The row also answers at POST /rest/GROUP/NAME, with all its input (path, query and body fields) as one
 	 * JSON object in the body; a GET row also there as GET, with all of it in the query. NULL: it does not. */
 	const char *group;
@@ -141,7 +144,8 @@ const struct tc_procedure *tc_call_procedure(const struct tc_call *call);
 /* The validated input as one JSON object: path, query and body fields; borrowed. Query booleans and
  * integers already have their JSON type. */
 json_t *tc_call_input(const struct tc_call *call);
-const char *tc_call_string(const struct tc_call *call, const char *field); /* NULL if absent or null */
+const char *tc_call_string(const struct tc_call *call,
+			   const char *field); /* NULL if absent or null */
 bool tc_call_boolean(const struct tc_call *call, const char *field, bool fallback);
 int64_t tc_call_integer(const struct tc_call *call, const char *field, int64_t fallback);
 bool tc_call_has(const struct tc_call *call, const char *field); /* present, even as null */
@@ -205,8 +209,9 @@ struct tc_credentials {
  * session is good, but nothing shows that its owner wants this request. */
 enum tc_auth_answer { TC_AUTH_OK, TC_AUTH_REFUSED, TC_AUTH_FORGED, TC_AUTH_AGAIN, TC_AUTH_FAILED };
 typedef enum tc_auth_answer (*tc_authenticate_fn)(struct tc_app *app,
-					   const struct tc_credentials *credentials, bool may_block,
-					   struct tc_caller *ret_caller, struct tocsin_error *error);
+						  const struct tc_credentials *credentials,
+						  bool may_block, struct tc_caller *ret_caller,
+						  struct tocsin_error *error);
 
 struct tc_router_options {
 	const struct tc_procedure *const *tables; /* each ends with a row whose name is NULL */

@@ -39,7 +39,8 @@ static int attempt_piece(struct tocsin_connection *connection, tocsin_work_fn wo
 	code = work(connection, userdata, error);
 	if (code == TOCSIN_OK)
 		return tc_query(connection, &tc_sql_pg_release_savepoint, NULL, NULL, error);
-	*ret_again = (code == TOCSIN_E_RETRY || code == TOCSIN_E_DEADLOCK) && !connection->is_broken;
+	*ret_again =
+		(code == TOCSIN_E_RETRY || code == TOCSIN_E_DEADLOCK) && !connection->is_broken;
 	/* Should one of these fail, the whole transaction can only be rolled back, and will be. */
 	if (tc_query(connection, &tc_sql_pg_rollback_savepoint, NULL, NULL, NULL) != TOCSIN_OK ||
 	    tc_query(connection, &tc_sql_pg_release_savepoint, NULL, NULL, NULL) != TOCSIN_OK)

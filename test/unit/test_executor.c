@@ -161,8 +161,9 @@ static void test_a_stuck_thread_does_not_hold_up_the_queue(void **state)
 	struct tc_executor *executor = NULL;
 	struct gate gate;
 	atomic_uint done = 0;
-	struct patient stuck = {
-		.task = {.job = {.run = run_task, .expire = expire_again}, .gate = &gate, .done = &done}};
+	struct patient stuck = {.task = {.job = {.run = run_task, .expire = expire_again},
+					 .gate = &gate,
+					 .done = &done}};
 	struct task late = {
 		.job = {.run = run_task, .expire = expire_into_gate}, .gate = &gate, .done = &done};
 

@@ -10,8 +10,7 @@
 	 TC_RULE_SOURCE_MANAGE)
 
 const struct tc_auth_role tc_auth_role_table[] = {
-	{"admin",
-	 MANAGER_RULES | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE | TC_RULE_AUDIT_READ,
+	{"admin", MANAGER_RULES | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE | TC_RULE_AUDIT_READ,
 	 "Everything, keys and users included"},
 	{"manager", MANAGER_RULES, "Works on incidents, systems and alert sources"},
 	{"viewer", TC_AUTH_DEFAULT_RULES, "Reads what people who are logged in may see"},
