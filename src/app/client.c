@@ -10,6 +10,7 @@
 #define DEFAULT_URL       "http://127.0.0.1:3000"
 #define CONNECT_TIMEOUT_S 10L
 #define TIMEOUT_S         60L
+#define SILENCE_S         60L /* a live stream says something every 15 s */
 #define ANSWER_MAX        ((size_t)16 * 1024 * 1024)
 
 TC_DEFINE_CLEANUP(CURL *, curl_easy_cleanup);
@@ -89,9 +90,6 @@ static int perform(CURL *curl, const char *url, struct tc_buffer *answer,
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
 	code = curl_easy_perform(curl);
 	if (code != CURLE_OK)
 		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE, "%.200s: %s", url,
@@ -102,22 +100,30 @@ static int perform(CURL *curl, const char *url, struct tc_buffer *answer,
 	return TOCSIN_OK;
 }
 
+/* `base` without its last slashes, and the path; owned by the caller, NULL if memory ran out. */
+static char *make_url(const char *base, const char *path)
+{
+	size_t length;
+	char *url;
+
+	base = base ? base : getenv("TOCSIN_URL");
+	base = base && *base ? base : DEFAULT_URL;
+	length = strlen(base);
+	while (length > 0 && base[length - 1] == '/')
+		length--;
+	return asprintf(&url, "%.*s%s", (int)length, base, path) < 0 ? NULL : url;
+}
+
 int tc_client_run(const struct tc_client_request *request, json_t **ret_answer,
 		  struct tocsin_error *error)
 {
 	TC_CLEANUP(curl_easy_cleanup) CURL *curl = curl_easy_init();
 	TC_CLEANUP(curl_slist_free_all) struct curl_slist *headers = NULL;
-	TC_FREE char *url = NULL, *body = NULL;
+	TC_FREE char *url = make_url(request->url, request->path), *body = NULL;
 	TC_BUFFER answer = {.max = ANSWER_MAX};
-	const char *base = request->url ? request->url : getenv("TOCSIN_URL");
-	size_t length;
 	int result;
 
-	base = base && *base ? base : DEFAULT_URL;
-	length = strlen(base);
-	while (length > 0 && base[length - 1] == '/')
-		length--;
-	if (!curl || asprintf(&url, "%.*s%s", (int)length, base, request->path) < 0)
+	if (!curl || !url)
 		return no_memory(error);
 	if (request->body) {
 		body = json_dumps(request->body, JSON_COMPACT);
@@ -129,14 +135,68 @@ int tc_client_run(const struct tc_client_request *request, json_t **ret_answer,
 		return no_memory(error);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
 	result = perform(curl, url, &answer, error);
 	if (result != TOCSIN_OK)
 		return result;
-	*ret_answer = answer.data ? json_loadb(answer.data, answer.length, 0, NULL) : NULL;
+	if (answer.length == 0) { /* 204: done, and nothing to tell */
+		*ret_answer = json_null();
+		return TOCSIN_OK;
+	}
+	*ret_answer = json_loadb(answer.data, answer.length, 0, NULL);
 	if (!*ret_answer)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"%.200s answered something that is not JSON", url);
 	return TOCSIN_OK;
+}
+
+struct stream {
+	CURL *curl;
+	const struct tc_client_stream *request;
+	struct tc_buffer problem; /* the answer, where it is no stream */
+};
+
+static size_t receive_stream(char *bytes, size_t size, size_t count, void *userdata)
+{
+	struct stream *stream = userdata;
+	long http_status = 0;
+
+	curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &http_status);
+	if (http_status != 200)
+		return receive(bytes, size, count, &stream->problem);
+	return stream->request->receive(bytes, size * count, stream->request->userdata)
+		       ? size * count
+		       : 0;
+}
+
+int tc_client_follow(const struct tc_client_stream *request, struct tocsin_error *error)
+{
+	TC_CLEANUP(curl_easy_cleanup) CURL *curl = curl_easy_init();
+	TC_CLEANUP(curl_slist_free_all) struct curl_slist *headers = NULL;
+	TC_FREE char *url = make_url(request->url, request->path), *last = NULL;
+	struct stream stream = {curl, request, {.max = ANSWER_MAX}};
+	int result;
+
+	if (!curl || !url || add_headers(&headers, false) != TOCSIN_OK)
+		return no_memory(error);
+	if (*request->last_id) {
+		if (asprintf(&last, "Last-Event-ID: %s", request->last_id) < 0) {
+			last = NULL;
+			return no_memory(error);
+		}
+		if (add_header(&headers, last) != TOCSIN_OK)
+			return no_memory(error);
+	}
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive_stream);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &stream);
+	result = perform(curl, url, &stream.problem, error);
+	tc_buffer_deinit(&stream.problem);
+	return result;
 }
 
 char *tc_client_escape(const char *text)

@@ -2,16 +2,106 @@
 #include "app/command.h"
 
 #include "app/config.h"
+#include "app/option.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* How many of `words` the name is made of, counting only those that are the same; 0: not all of one are. */
+static int count_equal_words(const char *name, char *const *words, int count, const char **ret_rest)
+{
+	int equal = 0;
+
+	while (*name && equal < count) {
+		size_t length = strcspn(name, " ");
+
+		if (strlen(words[equal]) != length || strncmp(name, words[equal], length) != 0)
+			break;
+		name += length;
+		name += *name == ' ';
+		equal++;
+	}
+	*ret_rest = name;
+	return equal;
+}
+
+const struct tc_command *tc_command_find(char *const *words, int count, int *ret_words)
+{
+	const struct tc_command *found = NULL;
+
+	*ret_words = 0;
+	for (size_t i = 0; i < tc_commands_count; i++) {
+		const char *rest;
+		int equal = count_equal_words(tc_commands[i].name, words, count, &rest);
+
+		if (!*rest && equal > *ret_words) {
+			*ret_words = equal;
+			found = &tc_commands[i];
+		}
+	}
+	return found;
+}
+
+bool tc_command_is_group(char *const *words, int count)
+{
+	for (size_t i = 0; i < tc_commands_count; i++) {
+		const char *rest;
+
+		if (count_equal_words(tc_commands[i].name, words, count, &rest) == count && *rest)
+			return true;
+	}
+	return false;
+}
+
+void tc_command_list(FILE *out, const char *group)
+{
+	size_t length = group ? strlen(group) : 0;
+
+	fprintf(out, "usage: tocsin COMMAND [OPTION...]\n\n");
+	for (size_t i = 0; i < tc_commands_count; i++) {
+		const struct tc_command *command = &tc_commands[i];
+		char summary[256];
+
+		if (group &&
+		    (strncmp(command->name, group, length) != 0 || command->name[length] != ' '))
+			continue;
+		tc_option_summary(command, summary, sizeof(summary));
+		fprintf(out, "  %-22s  %s\n", command->name, summary);
+	}
+	fprintf(out, "\ntocsin COMMAND --help says more.\n");
+}
+
+static void print_choices(const struct tc_option *option, FILE *out)
+{
+	if (!option->choices || option->is_optional)
+		return;
+	for (unsigned i = 0; option->choices[i]; i++)
+		fprintf(out, "%s%s", i == 0 ? " (" : ", ", option->choices[i]);
+	fputc(')', out);
+}
+
 void tc_command_help(const struct tc_command *command, FILE *out)
 {
-	fprintf(out, "usage: tocsin %s%s%s\n\n%s\n", command->name, *command->arguments ? " " : "",
-		command->arguments, command->summary);
+	struct tc_options options;
+	char usage[512], summary[256];
+
+	tc_option_usage(command, usage, sizeof(usage));
+	tc_option_summary(command, summary, sizeof(summary));
+	fprintf(out, "usage: tocsin %s%s%s\n\n%s\n\n", command->name, *usage ? " " : "", usage,
+		summary);
+	tc_options_init(&options, command);
+	for (unsigned i = 0; i < options.count; i++) {
+		char text[2 * TC_OPTION_NAME_MAX + 8];
+
+		tc_option_format(&options.list[i], text, sizeof(text));
+		fprintf(out, "  %-36s  %s", text, options.list[i].help);
+		print_choices(&options.list[i], out);
+		fprintf(out, "%s\n", options.list[i].is_repeatable ? "; may be repeated" : "");
+	}
 	if (command->help)
 		fprintf(out, "\n%s", command->help);
+	if (command->remote && !command->run)
+		fprintf(out, "\nTOCSIN_KEY holds the API key; without one you are anonymous.\n");
 	if (command->shows_settings) {
 		fputc('\n', out);
 		tc_config_help(out);

@@ -11,6 +11,7 @@
 #include <tocsin/error.h>
 
 struct tc_config;
+struct tc_remote; /* app/remote.h */
 
 /* Exit statuses; those of sysexits.h where it has one. */
 enum {
@@ -22,13 +23,24 @@ enum {
 	TC_EXIT_CONFIG = 78, /* a bad setting */
 };
 
+/* An option of a command that is written by hand; the last row has no name. */
+struct tc_command_option {
+	const char *name;
+	const char *argument; /* what its value is called; NULL: it takes none */
+	const char *help;
+	const char *const *choices; /* of the value, NULL-terminated; NULL: anything */
+};
+
 struct tc_command {
-	const char *name;      /* "serve", "key create" */
-	const char *arguments; /* for the usage line */
-	const char *summary;
+	const char *name;      /* "serve", "key create", "incident link add" */
+	const char *arguments; /* words, for the usage line; NULL: `remote` says which */
+	const char *summary;   /* NULL: the procedure's */
+	/* NULL: `remote` alone. With both, `remote` is meant where --url or TOCSIN_URL name a server. */
 	int (*run)(const struct tc_command *command, int argc, char **argv);
-	const char *help;    /* options and what else there is to know; NULL: nothing */
-	bool shows_settings; /* --help lists the settings */
+	const struct tc_command_option *options;
+	const struct tc_remote *remote; /* the procedure of a server that it calls */
+	const char *help;               /* what else there is to know; NULL: nothing */
+	bool shows_settings;            /* --help lists the settings */
 	bool keeps_order; /* options end at the first word that is none: what follows is a command */
 };
 
@@ -47,10 +59,10 @@ int tc_cmd_user_create(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_user_list(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_user_delete(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_user_passwd(const struct tc_command *command, int argc, char **argv);
-int tc_cmd_incident_list(const struct tc_command *command, int argc, char **argv);
-int tc_cmd_incident_show(const struct tc_command *command, int argc, char **argv);
-int tc_cmd_incident_create(const struct tc_command *command, int argc, char **argv);
-int tc_cmd_incident_resolve(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_call(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_completion(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_events(const struct tc_command *command, int argc, char **argv);
+int tc_cmd_help(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_lock_run(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_version(const struct tc_command *command, int argc, char **argv);
 
@@ -74,6 +86,13 @@ int tc_command_configure(const struct tc_command *command, struct tc_config *ret
 /* Reads a whole number of seconds with an optional fraction; false if it is none. At most a day. */
 bool tc_command_parse_seconds(const char *text, unsigned *ret_ms);
 void tc_command_help(const struct tc_command *command, FILE *out);
+/* Lists the commands whose names begin with `group`; NULL: all. */
+void tc_command_list(FILE *out, const char *group);
+/* The command that the first words name, the longest name that fits; *ret_words says how many they are. NULL
+ * if there is none. */
+const struct tc_command *tc_command_find(char *const *words, int count, int *ret_words);
+/* Whether some command's name begins with these words and goes on. */
+bool tc_command_is_group(char *const *words, int count);
 /* Prints JSON and a line end; TC_EXIT_OK, or TC_EXIT_FAILED if standard output cannot be written. */
 int tc_command_print_json(const json_t *value);
 /* Flushes standard output, so that a full disk or a closed pipe is not taken for success. */

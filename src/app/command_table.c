@@ -1,14 +1,63 @@
-/* app/command_table.c: every command of the program. */
+/* app/command_table.c: every command of the program. What only calls a procedure of a server is a row with
+ * `remote` and no code; its options are the procedure's fields. */
 #include "app/command.h"
+#include "app/remote.h"
 #include "base/macro.h"
 
-#define URL_HELP                                                                                   \
-	"  --url=URL            the server (default: TOCSIN_URL, else http://127.0.0.1:3000)\n"    \
-	"  --json               print JSON\n"
-#define KEY_HELP "TOCSIN_KEY holds the API key; without one you are anonymous.\n"
-#define PASSWORD_HELP                                                                              \
-	"  --password-stdin  take the password from the first line of standard input; without\n"   \
-	"                    it you are asked for it, and it is not shown\n"
+#define JSON_OPTION                                                                                \
+	{                                                                                          \
+		"json", NULL, "print JSON", NULL                                                   \
+	}
+#define NO_MORE                                                                                    \
+	{                                                                                          \
+		0                                                                                  \
+	}
+#define INCIDENT_LINE "id status severity createdAt systemIds title"
+#define SYSTEM_LINE   "id discovered createdAt name"
+#define GROUP_LINE    "id systemCount createdAt name"
+#define USER_LINE     "id role createdAt lastLoginAt name"
+/* A row without code. The other members of struct tc_remote follow. */
+#define CALLS(its_procedure, ...)                                                                  \
+	.remote = &(const struct tc_remote)                                                        \
+	{                                                                                          \
+		.procedure = (its_procedure), __VA_ARGS__                                          \
+	}
+#define DIRECT_HELP                                                                                \
+	"Goes straight to the database (DATABASE_URL, else the embedded one), so that it works "   \
+	"where no\nserver runs. With --url or TOCSIN_URL it asks that server, with TOCSIN_KEY.\n"
+#define ASKS_HELP "Without --password-stdin you are asked for the password; it is not shown.\n"
+
+static const char *const roles[] = {"admin", "manager", "viewer", NULL};
+
+#define ROLE_OPTION                                                                                \
+	{                                                                                          \
+		"role", "ROLE", "what it may do; manager unless given", roles                      \
+	}
+#define PASSWORD_OPTION                                                                            \
+	{                                                                                          \
+		"password-stdin", NULL, "take the password from the first line of standard input", \
+			NULL                                                                       \
+	}
+
+static const struct tc_command_option json_options[] = {JSON_OPTION, NO_MORE};
+static const struct tc_command_option key_create_options[] = {ROLE_OPTION, JSON_OPTION, NO_MORE};
+static const struct tc_command_option user_create_options[] = {ROLE_OPTION, PASSWORD_OPTION,
+							       JSON_OPTION, NO_MORE};
+static const struct tc_command_option passwd_options[] = {PASSWORD_OPTION, NO_MORE};
+static const struct tc_command_option lock_options[] = {
+	{"no-wait", NULL, "do not wait for who holds the key", NULL},
+	{"timeout", "S", "wait for it at most S seconds (default: for ever)", NULL},
+	NO_MORE};
+static const struct tc_command_option events_options[] = {
+	{"since", "ID", "begin after the event with this id; without one, begin now", NULL},
+	{"limit", "N", "end after N events", NULL},
+	{"url", "URL", "the server (default: TOCSIN_URL, else http://127.0.0.1:3000)", NULL},
+	{"json", NULL, "print each event as one line of JSON", NULL},
+	NO_MORE};
+static const struct tc_command_option help_options[] = {
+	{"json", NULL, "print all commands with their options as JSON", NULL},
+	{"mdoc", NULL, "print all commands with their options for a manual page", NULL},
+	NO_MORE};
 
 const struct tc_command tc_commands[] = {
 	{.name = "serve",
@@ -19,108 +68,216 @@ const struct tc_command tc_commands[] = {
 	{.name = "migrate",
 	 .arguments = "[--json]",
 	 .run = tc_cmd_migrate,
+	 .options = json_options,
 	 .summary = "Brings the database up to date, and ends.",
-	 .help = "A server does this by itself when it starts.\n"
-		 "  --json  print {\"applied\": N, \"version\": N}\n"},
+	 .help = "A server does this by itself when it starts.\n"},
+
+	{.name = "incident list",
+	 CALLS("listIncidents", .names = "systemId=system includeResolved=all",
+	       .view = TC_VIEW_LIST, .member = "incidents", .columns = INCIDENT_LINE)},
+	{.name = "incident show", CALLS("getIncident", .words = "id")},
+	{.name = "incident create",
+	 CALLS("createIncident", .words = "title systemIds...",
+	       .names = "systemIds=system initialMessage=message dedupeOpenForSystem=dedupe",
+	       .defaults = "severity=major", .view = TC_VIEW_LINE, .member = "incident",
+	       .columns = INCIDENT_LINE)},
+	{.name = "incident update",
+	 CALLS("updateIncident", .words = "id", .names = "systemIds=system", .view = TC_VIEW_LINE,
+	       .columns = INCIDENT_LINE)},
+	{.name = "incident resolve",
+	 CALLS("resolveIncident", .words = "id", .view = TC_VIEW_LINE, .columns = INCIDENT_LINE)},
+	{.name = "incident delete", CALLS("deleteIncident", .words = "id")},
+	{.name = "incident comment",
+	 CALLS("addUpdate", .words = "incidentId message",
+	       .names = "incidentId=incident statusChange=status")},
+	{.name = "incident edit",
+	 CALLS("editUpdate", .words = "incidentId updateId",
+	       .names = "incidentId=incident updateId=update statusChange=status")},
+	{.name = "incident uncomment",
+	 CALLS("deleteUpdate", .words = "incidentId updateId",
+	       .names = "incidentId=incident updateId=update")},
+	{.name = "incident link add",
+	 CALLS("addLink", .words = "incidentId url", .names = "incidentId=incident url=link-url")},
+	{.name = "incident link update",
+	 CALLS("updateLink", .words = "incidentId linkId",
+	       .names = "incidentId=incident linkId=link url=link-url")},
+	{.name = "incident link remove",
+	 CALLS("removeLink", .words = "incidentId linkId",
+	       .names = "incidentId=incident linkId=link")},
+	{.name = "incident bulk-resolve",
+	 CALLS("bulkResolveIncidents", .words = "ids...", .names = "ids=id", .view = TC_VIEW_LIST,
+	       .member = "results"),
+	 .help = "Exit status 1 if one of them could not be resolved; the others are.\n"},
+	{.name = "incident bulk-delete",
+	 CALLS("bulkDeleteIncidents", .words = "ids...", .names = "ids=id", .view = TC_VIEW_LIST,
+	       .member = "results"),
+	 .help = "Exit status 1 if one of them could not be deleted; the others are.\n"},
+	{.name = "incident states",
+	 CALLS("getManyEntityStates", .words = "ids...", .names = "ids=id")},
+	{.name = "incident refs",
+	 CALLS("resolveIncidentRefs", .words = "ids...", .names = "ids=id")},
+	{.name = "incident updates",
+	 CALLS("getBulkIncidentUpdates", .words = "incidentIds...",
+	       .names = "incidentIds=incident")},
+	{.name = "incident by-system", CALLS("listOpenIncidentsBySystem", .view = TC_VIEW_DETAIL)},
+
+	{.name = "system list",
+	 CALLS("listSystems", .names = "groupId=group", .view = TC_VIEW_LIST, .member = "systems",
+	       .columns = SYSTEM_LINE)},
+	{.name = "system show", CALLS("getSystem", .words = "id")},
+	{.name = "system create",
+	 CALLS("createSystem", .words = "name", .view = TC_VIEW_LINE, .columns = SYSTEM_LINE)},
+	{.name = "system update",
+	 CALLS("updateSystem", .words = "id", .view = TC_VIEW_LINE, .columns = SYSTEM_LINE)},
+	{.name = "system delete", CALLS("deleteSystem", .words = "id")},
+	{.name = "system contact add", CALLS("addSystemContact", .words = "id type value")},
+	{.name = "system contact remove",
+	 CALLS("removeSystemContact", .words = "id contactId", .names = "contactId=contact")},
+	{.name = "system link add",
+	 CALLS("addSystemLink", .words = "id url", .names = "url=link-url")},
+	{.name = "system link remove",
+	 CALLS("removeSystemLink", .words = "id linkId", .names = "linkId=link")},
+	{.name = "system incidents",
+	 CALLS("getIncidentsForSystem", .words = "systemId", .names = "systemId=system",
+	       .view = TC_VIEW_LIST, .member = "incidents", .columns = INCIDENT_LINE)},
+	{.name = "system suppression",
+	 CALLS("hasActiveIncidentWithSuppression", .words = "systemId",
+	       .names = "systemId=system")},
+	{.name = "system health",
+	 CALLS("getActiveHealthOverrides", .words = "systemIds...", .names = "systemIds=system")},
+
+	{.name = "group list",
+	 CALLS("listGroups", .view = TC_VIEW_LIST, .member = "groups", .columns = GROUP_LINE)},
+	{.name = "group show", CALLS("getGroup", .words = "id", .find = "listGroups")},
+	{.name = "group create",
+	 CALLS("createGroup", .words = "name", .view = TC_VIEW_LINE, .columns = GROUP_LINE)},
+	{.name = "group update",
+	 CALLS("updateGroup", .words = "id", .find = "listGroups", .view = TC_VIEW_LINE,
+	       .columns = GROUP_LINE)},
+	{.name = "group delete", CALLS("deleteGroup", .words = "id", .find = "listGroups")},
+	{.name = "group add",
+	 CALLS("addSystemToGroup", .words = "id systemId", .names = "systemId=system",
+	       .find = "listGroups")},
+	{.name = "group remove",
+	 CALLS("removeSystemFromGroup", .words = "id systemId", .names = "systemId=system",
+	       .find = "listGroups")},
+
+	{.name = "events",
+	 .arguments = "[--since=ID] [--limit=N] [--url=URL] [--json]",
+	 .run = tc_cmd_events,
+	 .options = events_options,
+	 .summary = "Follows what happens, as it happens, until you end it.",
+	 .help = "After a lost connection it goes on where it was.\n"},
+	{.name = "audit",
+	 CALLS("listAuditTrail", .view = TC_VIEW_LIST, .columns = "at actor kind subject")},
+
 	{.name = "key create",
 	 .arguments = "[--role=ROLE] [--json] NAME",
 	 .run = tc_cmd_key_create,
+	 .options = key_create_options,
+	 CALLS("createApiKey", .words = "name", .defaults = "role=manager", .view = TC_VIEW_LINE,
+	       .columns = "key"),
 	 .summary = "Makes an API key, and prints it once.",
-	 .help = "  --role=ROLE  admin, manager (the default) or viewer\n"
-		 "  --json       print the key with everything known about it\n"},
+	 .help = DIRECT_HELP},
 	{.name = "key list",
 	 .arguments = "[--json]",
 	 .run = tc_cmd_key_list,
+	 .options = json_options,
+	 CALLS("listApiKeys", .view = TC_VIEW_LIST, .columns = "id role createdAt revokedAt name"),
 	 .summary = "Lists the API keys; their secrets cannot be shown again.",
-	 .help = "  --json  print JSON\n"},
+	 .help = DIRECT_HELP},
 	{.name = "key revoke",
 	 .arguments = "ID",
 	 .run = tc_cmd_key_revoke,
-	 .summary = "Revokes an API key for good, on every node."},
+	 CALLS("revokeApiKey", .words = "id"),
+	 .summary = "Revokes an API key for good, on every node.",
+	 .help = DIRECT_HELP},
 	{.name = "source create",
 	 .arguments = "[--json] NAME",
 	 .run = tc_cmd_source_create,
+	 .options = json_options,
+	 CALLS("createSource", .words = "name", .view = TC_VIEW_LINE, .columns = "routingKey"),
 	 .summary = "Makes a source of PagerDuty events, and prints its routing key once.",
-	 .help = "  --json  print the key with everything known about the source\n"
-		 "The key is what POST /v2/enqueue wants as routing_key.\n"},
+	 .help = "The key is what POST /v2/enqueue wants as routing_key.\n" DIRECT_HELP},
 	{.name = "source list",
 	 .arguments = "[--json]",
 	 .run = tc_cmd_source_list,
+	 .options = json_options,
+	 CALLS("listSources", .view = TC_VIEW_LIST, .columns = "id createdAt revokedAt name"),
 	 .summary = "Lists the sources of PagerDuty events; their keys cannot be shown again.",
-	 .help = "  --json  print JSON\n"},
+	 .help = DIRECT_HELP},
 	{.name = "source revoke",
 	 .arguments = "ID",
 	 .run = tc_cmd_source_revoke,
-	 .summary = "Revokes a source's routing key for good, on every node."},
+	 CALLS("revokeSource", .words = "id"),
+	 .summary = "Revokes a source's routing key for good, on every node.",
+	 .help = DIRECT_HELP},
 	{.name = "user create",
 	 .arguments = "[--role=ROLE] [--password-stdin] [--json] NAME",
 	 .run = tc_cmd_user_create,
+	 .options = user_create_options,
+	 CALLS("createUser", .words = "name", .defaults = "role=manager", .view = TC_VIEW_LINE,
+	       .columns = "id"),
 	 .summary = "Makes a user who can log in, and prints the user's id.",
-	 .help = "  --role=ROLE       admin, manager (the default) or viewer\n" PASSWORD_HELP
-		 "  --json            print everything known about the user\n"},
+	 .help = ASKS_HELP DIRECT_HELP},
 	{.name = "user list",
 	 .arguments = "[--json]",
 	 .run = tc_cmd_user_list,
+	 .options = json_options,
+	 CALLS("listUsers", .view = TC_VIEW_LIST, .columns = USER_LINE),
 	 .summary = "Lists the users.",
-	 .help = "  --json  print JSON\n"},
+	 .help = DIRECT_HELP},
+	{.name = "user update",
+	 CALLS("updateUser", .words = "id", .find = "listUsers", .view = TC_VIEW_LINE,
+	       .columns = USER_LINE)},
 	{.name = "user delete",
 	 .arguments = "NAME",
 	 .run = tc_cmd_user_delete,
-	 .summary = "Deletes a user, and ends the user's sessions on every node."},
+	 CALLS("deleteUser", .words = "id", .find = "listUsers"),
+	 .summary = "Deletes a user, and ends the user's sessions on every node.",
+	 .help = DIRECT_HELP},
 	{.name = "user passwd",
 	 .arguments = "[--password-stdin] NAME",
 	 .run = tc_cmd_user_passwd,
+	 .options = passwd_options,
+	 CALLS("updateUser", .words = "id", .find = "listUsers", .asks_password = true,
+	       .view = TC_VIEW_LINE, .columns = "id"),
 	 .summary = "Gives a user another password, and ends the user's sessions on every node.",
-	 .help = PASSWORD_HELP
-	 "Log-ins that were refused because too many failed are allowed again.\n"},
-	{.name = "incident list",
-	 .arguments = "[--system=ID] [--status=STATUS] [--all] [--limit=N] [--url=URL] [--json]",
-	 .run = tc_cmd_incident_list,
-	 .summary = "Lists incidents, newest first: the open ones, unless you say otherwise.",
-	 .help = "  --system=ID          only those of this system\n"
-		 "  --status=STATUS      investigating, identified, fixing, monitoring or "
-		 "resolved\n"
-		 "  --all                resolved ones, too\n"
-		 "  --limit=N            at most N (1 to 500; default 50)\n" URL_HELP KEY_HELP},
-	{.name = "incident show",
-	 .arguments = "[--url=URL] [--json] ID",
-	 .run = tc_cmd_incident_show,
-	 .summary = "Shows one incident with its updates.",
-	 .help = URL_HELP KEY_HELP},
-	{.name = "incident create",
-	 .arguments = "[--severity=SEVERITY] [--description=TEXT] [--message=TEXT] [--dedupe] "
-		      "[--url=URL] "
-		      "[--json] TITLE SYSTEM...",
-	 .run = tc_cmd_incident_create,
-	 .summary = "Opens an incident of one or more systems.",
-	 .help = "  --severity=SEVERITY  minor, major (the default) or critical\n"
-		 "  --description=TEXT   what is known\n"
-		 "  --message=TEXT       the first update\n"
-		 "  --dedupe             if the first system has an open incident, answer with "
-		 "that one\n" URL_HELP KEY_HELP},
-	{.name = "incident resolve",
-	 .arguments = "[--message=TEXT] [--url=URL] [--json] ID",
-	 .run = tc_cmd_incident_resolve,
-	 .summary = "Resolves an incident.",
-	 .help = "  --message=TEXT       what to tell people\n" URL_HELP KEY_HELP},
+	 .help = ASKS_HELP
+	 "Log-ins that were refused because too many failed are allowed again.\n" DIRECT_HELP},
+
+	{.name = "call",
+	 .arguments = "PROCEDURE [OPTION...]",
+	 .run = tc_cmd_call,
+	 .keeps_order = true,
+	 .summary = "Calls any procedure of the server; its fields are the options."},
 	{.name = "lock run",
 	 .arguments = "[--no-wait] [--timeout=S] KEY -- COMMAND...",
 	 .run = tc_cmd_lock_run,
+	 .options = lock_options,
 	 .keeps_order = true,
 	 .summary = "Runs a command while holding a lock that spans every machine on the database.",
-	 .help = "  --no-wait    do not wait for who holds the key\n"
-		 "  --timeout=S  wait for it at most S seconds (default: for ever)\n"
-		 "Exit status: that of the command (128 + N if signal N ended it); 74 if the lock "
+	 .help = "Exit status: that of the command (128 + N if signal N ended it); 74 if the lock "
 		 "was lost\n"
 		 "while the command ran (it gets SIGTERM then); 75 if the key was held; 126 or 127 "
 		 "if the\n"
 		 "command cannot run. Without DATABASE_URL and without a server in "
 		 "TOCSIN_DATA_DIR, the\n"
 		 "embedded PostgreSQL runs as long as this command and others like it.\n"},
+	{.name = "completion",
+	 .arguments = "bash|zsh",
+	 .run = tc_cmd_completion,
+	 .summary = "Prints what makes a shell complete tocsin's commands and options.",
+	 .help = "  . <(tocsin completion bash)\n"},
+	{.name = "help",
+	 .arguments = "[--json] [--mdoc] [COMMAND]",
+	 .run = tc_cmd_help,
+	 .options = help_options,
+	 .summary = "Says what a command does, or lists the commands."},
 	{.name = "version",
 	 .arguments = "[--json]",
 	 .run = tc_cmd_version,
-	 .summary = "Prints the version.",
-	 .help = "  --json  print JSON\n"},
+	 .options = json_options,
+	 .summary = "Prints the version."},
 };
 const size_t tc_commands_count = TC_ARRAY_LENGTH(tc_commands);

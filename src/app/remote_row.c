@@ -1,0 +1,66 @@
+/* app/remote_row.c: reading the rows of remote commands; see remote.h. */
+#include "app/remote.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool tc_remote_word(const struct tc_remote *remote, unsigned index, struct tc_remote_word *ret_word)
+{
+	const char *at = remote->words;
+	size_t length = 0;
+
+	for (unsigned i = 0; at && *at; i++) {
+		length = strcspn(at, " ");
+		if (i == index)
+			break;
+		at += length;
+		at += strspn(at, " ");
+	}
+	if (!at || !*at)
+		return false;
+	ret_word->takes_rest = length > 3 && strncmp(at + length - 3, "...", 3) == 0;
+	snprintf(ret_word->field, sizeof(ret_word->field), "%.*s",
+		 (int)(ret_word->takes_rest ? length - 3 : length), at);
+	return true;
+}
+
+bool tc_remote_is_word(const struct tc_remote *remote, const char *field)
+{
+	struct tc_remote_word word;
+
+	for (unsigned i = 0; tc_remote_word(remote, i, &word); i++)
+		if (strcmp(word.field, field) == 0)
+			return true;
+	return false;
+}
+
+bool tc_remote_default(const struct tc_remote *remote, const char *field, char *ret_text,
+		       size_t size)
+{
+	size_t length = strlen(field);
+
+	for (const char *at = remote->defaults; at && *at; at += strcspn(at, " ")) {
+		at += strspn(at, " ");
+		if (strncmp(at, field, length) != 0 || at[length] != '=')
+			continue;
+		at += length + 1;
+		if (ret_text)
+			snprintf(ret_text, size, "%.*s", (int)strcspn(at, " "), at);
+		return true;
+	}
+	return false;
+}
+
+bool tc_remote_is_secret(const struct tc_field *field)
+{
+	return strcasestr(field->name, "password") != NULL;
+}
+
+bool tc_remote_is_wanted(int argc, char **argv)
+{
+	const char *url = getenv("TOCSIN_URL");
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--url") == 0 || strncmp(argv[i], "--url=", 6) == 0)
+			return true;
+	return url && *url;
+}

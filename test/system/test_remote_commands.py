@@ -1,0 +1,248 @@
+"""The commands that call a server: rows over the table of procedures. Completion and tocsin help, made of the same."""
+import json
+import re
+import subprocess
+import threading
+
+import pytest
+
+from cluster import free_port
+from server import BINARY, Server, environment, run
+from test_command_line import good
+from waiting import wait_for
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+@pytest.fixture
+def settings(node):
+    return {"TOCSIN_URL": node.url, "TOCSIN_KEY": node.key}
+
+
+@pytest.fixture
+def tocsin(settings):
+    """A command in JSON; what it answers, None for nothing."""
+    def call(*arguments):
+        answered = good(*arguments, "--json", **settings)
+        return json.loads(answered) if answered else None
+    return call
+
+
+@pytest.fixture(scope="module")
+def commands():
+    return {command["name"]: command for command in json.loads(good("help", "--json"))}
+
+
+def test_an_incident_from_the_shell(tocsin, settings):
+    """Everything that can happen to an incident, and each step shows in the answer of the next."""
+    made = tocsin("incident", "create", "Disk full", "shell-a", "shell-b", "--suppress-notifications")["id"]
+    changed = tocsin("incident", "update", made, "--title=Disk very full", "--severity=critical", "--system=shell-a",
+                     "--health-override=degraded", "--suppress-notifications=false", "--description=now we know")
+    assert (changed["title"], changed["severity"], changed["systemIds"]) == ("Disk very full", "critical", ["shell-a"])
+    assert changed["suppressNotifications"] is False
+    assert "description" not in tocsin("incident", "update", made, "--no-description", "--no-health-override")
+
+    comment = tocsin("incident", "comment", made, "we look", "--status=identified", "--visibility=internal")["id"]
+    assert tocsin("incident", "show", made)["status"] == "identified"
+    assert tocsin("incident", "edit", made, comment, "--message=we looked")["message"] == "we looked"
+    link = tocsin("incident", "link", "add", made, "https://example.org/1", "--label=runbook")["id"]
+    assert tocsin("incident", "link", "update", made, link, "--link-url=https://example.org/2")["label"] == "runbook"
+    shown = good("incident", "show", made, **settings)
+    assert all(text in shown for text in ("Disk very full", "we looked", "https://example.org/2", "runbook"))
+    assert tocsin("incident", "link", "remove", made, link) is None
+    assert tocsin("incident", "uncomment", made, comment) is None
+    rest = tocsin("incident", "show", made)
+    assert not rest.get("links") and not rest.get("updates")
+
+    assert tocsin("incident", "states", made)[made]["severity"] == "critical"
+    assert made in good("incident", "by-system", **settings)
+    assert [entry["id"] for entry in tocsin("system", "incidents", "shell-a")["incidents"]] == [made]
+    assert tocsin("incident", "delete", made) is None
+    assert run("incident", "show", made, **settings).returncode == 1
+
+
+def test_many_at_once(tocsin, settings):
+    """Proves that one bad id stops no other, and that the exit status tells: 0 with has_failed taken out."""
+    first, second = (tocsin("incident", "create", "Disk full", "bulk")["id"] for _ in range(2))
+    absent = "00000000-0000-7000-8000-000000000000"
+    done = run("incident", "bulk-resolve", first, absent, second, "--message=over", **settings)
+    assert done.returncode == 1 and all(name in done.stdout for name in (first, absent, second))
+    assert {tocsin("incident", "show", made)["status"] for made in (first, second)} == {"resolved"}
+    assert good("incident", "bulk-delete", first, second, **settings).count("\n") == 3
+
+
+def test_the_catalog_from_the_shell(tocsin, settings):
+    """Groups are found by name, whatever its case, on any page (seen to fail with the lookup taken out)."""
+    system = tocsin("system", "create", "Web shop", "--id=shop", "--description=sells")["id"]
+    group = tocsin("group", "create", "Front")["id"]
+    for number in range(3):
+        tocsin("group", "create", f"other {number}")
+    assert tocsin("group", "add", "front", system) is None
+    assert [entry["id"] for entry in tocsin("system", "list", f"--group={group}")["systems"]] == [system]
+    assert tocsin("group", "show", "FRONT")["systemCount"] == 1
+    assert tocsin("group", "remove", "Front", system) is None
+    done = run("group", "show", "nobody", **settings)
+    assert done.returncode == 1 and "nobody" in done.stderr
+    contact = tocsin("system", "contact", "add", system, "email", "shop@example.org", "--label=boss")["id"]
+    link = tocsin("system", "link", "add", system, "https://example.org")["id"]
+    shown = good("system", "show", system, **settings)
+    assert all(text in shown for text in ("Web shop", "shop@example.org", "https://example.org"))
+    assert tocsin("system", "contact", "remove", system, contact) is None
+    assert tocsin("system", "link", "remove", system, link) is None
+    assert tocsin("system", "update", system, "--name=Shop")["name"] == "Shop"
+    assert tocsin("system", "delete", system) is None and tocsin("group", "delete", "Front") is None
+
+
+def test_keys_users_and_sources_of_a_remote_server(node, module_database, settings):
+    """With TOCSIN_URL they ask the server: DATABASE_URL names nothing here. Passwords come by standard input."""
+    remote = {**settings, "DATABASE_URL": "postgresql://127.0.0.1:1/nothing"}
+    key = good("key", "create", "--role=viewer", "remote", **remote).strip()
+    assert run("incident", "create", "x", "y", TOCSIN_URL=node.url, TOCSIN_KEY=key).returncode == 1  # 403
+    made = next(line.split()[0] for line in good("key", "list", **remote).splitlines() if line.endswith("remote"))
+    assert good("key", "revoke", made, **remote) == ""
+    assert len(good("source", "create", "pager", **remote).strip()) == 32
+    source = next(line.split()[0] for line in good("source", "list", **remote).splitlines() if "pager" in line)
+    assert good("source", "revoke", source, **remote) == ""
+
+    def with_password(*arguments):
+        return subprocess.run([BINARY, *arguments, "--password-stdin"], env=environment(remote), check=True,
+                              input="correct horse battery\n", capture_output=True, text=True).stdout
+    user = with_password("user", "create", "--role=viewer", "anna").strip()
+    assert UUID.fullmatch(user) and "anna" in good("user", "list", **remote)
+    assert with_password("user", "passwd", "Anna").strip() == user
+    assert good("user", "update", "anna", "--role=manager", **remote).split()[:2] == [user, "manager"]
+    assert good("user", "delete", "anna", **remote) == ""
+    # Without a server they still go straight to the database.
+    assert "remote" in good("key", "list", DATABASE_URL=module_database.url)
+    audit = good("audit", "--limit=500", **settings)
+    assert "auth.user.deleted" in audit and user in audit
+
+
+def test_any_procedure(node, tocsin, settings):
+    """`call` reaches what has no command, and checks options before it asks."""
+    made = tocsin("incident", "create", "Disk full", "called")["id"]
+    assert tocsin("call", "resolveIncidentRefs", f"--ids={made}")
+    assert tocsin("call", "getIncident", f"--id={made}")["id"] == made
+    assert tocsin("call", "listIncidents", "--include-resolved", "--limit=1")["incidents"]
+    for arguments in (["nonsense"], [], ["getIncident"], ["getIncident", "--nonsense"],
+                      ["listIncidents", "--limit=many"], ["listIncidents", "--include-resolved=perhaps"]):
+        done = run("call", *arguments, TOCSIN_URL="http://127.0.0.1:1")
+        assert done.returncode == 64 and done.stderr and not done.stdout, done
+    assert "resolveIncidentRefs" in good("call", "--help")
+
+
+def test_what_a_server_says_moves_no_cursor(tocsin, settings):
+    """Proves append_safe: without it a title clears the terminal of whoever lists incidents."""
+    tocsin("incident", "create", "red \x1b[31m\x9b2J\r\nalert \u00e9", "unsafe")
+    listed = good("incident", "list", "--system=unsafe", **settings)
+    assert "red ?[31m?2J?" in listed and "alert \u00e9" in listed and listed.count("\n") == 2
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", listed)
+
+
+def test_following_events(database):
+    """Everything once and in order across a restart of the server. Proves Last-Event-ID (without it what happened
+    between the two servers is missing)."""
+    port = free_port()
+    address = {"TOCSIN_LISTEN": f"127.0.0.1:{port}"}
+    with Server(database_url=database.url, settings=address) as first:
+        first.start()
+        follower = subprocess.Popen([BINARY, "events", "--json", "--limit=6"], text=True, stdout=subprocess.PIPE,
+                                    env=environment({"TOCSIN_URL": first.url, "TOCSIN_KEY": first.key}))
+        try:
+            seen = []
+            reader = threading.Thread(target=lambda: seen.extend(map(json.loads, follower.stdout)))
+            reader.start()
+            wait_for(lambda: 'tocsin_event_streams 1' in first.anonymous.get("/metrics").body.decode(), "it follows")
+            made = [first.api.create("followed")["id"]]
+            wait_for(lambda: seen, "the event is there")
+            first.stop()
+            with Server(database_url=database.url) as other:
+                made.append(other.start().api.create("followed")["id"])
+            first.start()
+            made.append(first.api.create("followed")["id"])
+            assert follower.wait(60) == 0
+            reader.join(10)
+        finally:
+            follower.kill()
+            follower.wait()
+        created = [event for event in seen if event["event"] == "incident.created"]
+        assert len({event["id"] for event in seen}) == 6 and len(created) == 3
+        assert [identity for event in created for identity in made if identity in json.dumps(event)] == made
+        since = good("events", f"--since={created[0]['id']}", "--limit=1", TOCSIN_URL=first.url, TOCSIN_KEY=first.key)
+        assert since.startswith("incident.") and made[0] in since
+
+
+def test_following_says_what_is_wrong(node):
+    for url, words in (("http://127.0.0.1:1", "127.0.0.1:1"), (f"{node.url}/nowhere", "404")):
+        done = run("events", f"--url={url}")
+        assert done.returncode == 1 and words in done.stderr
+    assert run("events", "--limit=0").returncode == 64
+
+
+# ---- what is made of the tables ----
+
+def test_every_option_is_known_to_its_command(commands, settings):
+    """The tables promise nothing that a parser refuses: each option is tried, without a server and a database."""
+    nowhere = {"TOCSIN_URL": "http://127.0.0.1:1", "DATABASE_URL": "postgresql://127.0.0.1:1/nothing"}
+    for name, command in commands.items():
+        options = [option for option in command["options"] if option["name"] != "help"]
+        names = [option["name"] for option in command["options"]]
+        assert len(set(names)) == len(names), name
+        assert command["summary"].endswith(".") and len(command["summary"]) > 1, name
+        if name == "call":
+            continue
+        words = [f"--{option['name']}" + ("=1" if option["argument"] else "") for option in options]
+        known = run(*name.split(), *words, "--help", **nowhere)
+        assert known.returncode in (0, 64) and "is unknown" not in known.stderr, known
+        assert "is unknown" in run(*name.split(), "--nonsense", **nowhere).stderr, name
+
+
+def test_every_procedure_has_a_field_for_each_word(commands):
+    """Every row names a procedure that there is, and words and names that it has."""
+    for name, command in commands.items():
+        helped = good("help", *name.split())
+        assert helped.startswith(f"usage: tocsin {name}") and command["summary"] in helped
+
+
+def complete_bash(*words):
+    """What bash offers at the end of the words."""
+    script = (f". <({BINARY} completion bash)\n" 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'
+              '_tocsin\nprintf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", script, "bash", "tocsin", *words], capture_output=True, text=True, check=True)
+    assert not done.stderr, done
+    return done.stdout.split()
+
+
+def test_bash_completion(commands):
+    assert set(complete_bash("")) == {name.split()[0] for name in commands}
+    assert complete_bash("inc") == ["incident"]
+    assert set(complete_bash("incident", "link", "")) == {"add", "update", "remove"}
+    assert complete_bash("incident", "create", "--sev") == ["--severity="]
+    for words in (["--severity", "="], ["--severity", "=", ""], ["--severity="]):  # as bash splits them, or not
+        assert [word.rpartition("=")[2] for word in complete_bash("incident", "create", *words)] == \
+            ["minor", "major", "critical"], words
+    assert complete_bash("incident", "create", "--severity", "=", "cr") == ["critical"]
+    assert complete_bash("call", "getInc") == ["getIncident", "getIncidentsForSystem"]
+    assert complete_bash("incident", "show", "") == []
+    for name, command in commands.items():
+        offered = complete_bash(*name.split(), "--")
+        assert {word.rstrip("=") for word in offered} == {f"--{option['name']}" for option in command["options"]}
+
+
+def complete_zsh(folder, *words):
+    """What zsh offers: its completion function run by hand, with compadd saying what it is given."""
+    script = (f"compdef() {{ :; }}\ncompset() {{ :; }}\ncompadd() {{ shift ${{@[(i)--]}}; print -l -- $@; }}\n"
+              f". <({BINARY} completion zsh)\nwords=(tocsin \"$@\"); CURRENT=$#words\n_tocsin")
+    done = subprocess.run(["zsh", "-f", "-c", script, "zsh", *words], capture_output=True, text=True, check=True,
+                          cwd=folder)
+    assert not done.stderr, done
+    return done.stdout.split()
+
+
+def test_zsh_completion(commands, tmp_path):
+    assert set(complete_zsh(tmp_path, "")) >= {name.split()[0] for name in commands}
+    assert set(complete_zsh(tmp_path, "incident", "link", "")) == {"add", "update", "remove"}
+    assert complete_zsh(tmp_path, "incident", "create", "--severity=") == ["minor", "major", "critical"]
+    for name, command in commands.items():
+        offered = complete_zsh(tmp_path, *name.split(), "--")
+        assert {word.rstrip("=") for word in offered} == {f"--{option['name']}" for option in command["options"]}
