@@ -1,4 +1,6 @@
 """PagerDuty's Events API: its answers, what becomes of an event, and the sources whose keys let it in."""
+import asyncio
+import contextlib
 import json
 import re
 import urllib.parse
@@ -6,7 +8,8 @@ import urllib.parse
 import psycopg2
 import pytest
 
-from api import Api, JSON, PROBLEM
+from api import Api, JSON, PROBLEM, Storm, incident
+from metrics import value
 from server import run
 from waiting import wait_for
 
@@ -72,8 +75,10 @@ def test_life_of_an_alert(node, module_database, source, sender):
     assert accepted(sender.send("trigger", "life", component="pd-life"), "life")
     assert module_database.rows("select count, state::text from alerts where dedup_key = 'life'") == [(2, "firing")]
 
+    counted = value(node, "tocsin_alerts_total", outcome="acknowledged")
     for _ in range(2):  # the second says nothing new
         assert accepted(sender.send("acknowledge", "life"), "life")
+    assert value(node, "tocsin_alerts_total", outcome="acknowledged") == counted + 1
     shown = node.anonymous.get(f"/api/v1/incidents/{made['id']}").json
     assert shown["status"] == "investigating"
     assert [update["message"].split(":")[0] for update in shown["updates"]] == ["Opened by a PagerDuty event.",
@@ -157,6 +162,38 @@ def test_sources_do_not_share_dedup_keys(node, sender):
 def test_severities(node, sender, severity, expected):
     assert accepted(sender.send("trigger", severity, severity=severity, component=f"pd-{severity}"), severity)
     assert incidents_of(node.api, f"pd-{severity}")[0]["severity"] == expected
+
+
+def test_a_storm_from_both_sides(start, database):
+    """Two nodes; 120 events and 40 deduped creates at once about 8 systems: one open incident each. Then all resolve at
+    once, on both nodes: none stays open but those that people opened."""
+    nodes = [start(), start()]
+    keys = [make_source(nodes[0].api, f"Storm {i}")["routingKey"] for i in range(3)]
+
+    def body(action, i):
+        return {"routing_key": keys[i % 3], "event_action": action, "dedup_key": f"{i}",
+                "payload": {"summary": f"{i}", "source": f"storm-{i % 8}", "severity": "error"}}
+
+    async def run_all():
+        async with Storm([nodes[i % 2].api for i in range(120)]) as events, \
+                Storm([nodes[i % 2].api for i in range(40)]) as creates:
+            fired, made = await asyncio.gather(
+                events.post(ENQUEUE, [body("trigger", i) for i in range(120)]),
+                creates.post("/api/v1/incidents", [incident(f"storm-{i % 8}", dedupeOpenForSystem=True)
+                                                   for i in range(40)]))
+            opened = database.open_incidents()
+            acknowledged = await events.post(ENQUEUE, [body("acknowledge", i) for i in range(120)])
+            resolved = await events.post(ENQUEUE, [body("resolve", i) for i in range(120)])
+        return fired + acknowledged + resolved, made, opened
+
+    replies, made, opened = asyncio.run(run_all())
+    assert {reply.status for reply in replies} == {202} and {reply.status for reply in made} <= {200, 201}
+    assert {system: len(found) for system, found in opened.items()} == {f"storm-{i}": 1 for i in range(8)}
+    by_people = database.value("select count(*) from incidents where id not in (select incident_id from alert_incidents)")
+    assert len(database.open_incidents()) == by_people and database.value("select count(*) from incidents") == 8
+    assert database.value("select count(*) from alerts where state = 'resolved' and count = 1") == 120
+    assert database.value("select count(*) from events where kind = 'incident.lifecycle.changed'") == 8
+    assert database.value("select count(*) from events where kind = 'incident.resolved'") == 8 - by_people
 
 
 # ---- refusals ----
@@ -335,7 +372,7 @@ def test_without_a_database(start, database):
     node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=500)
     sender = Sender(node, make_source(node.api, "Alone")["routingKey"])
     database.close()
-    with psycopg2.connect(database.cluster.url("postgres")) as other:
+    with contextlib.closing(psycopg2.connect(database.cluster.url("postgres"))) as other:
         other.autocommit = True
         with other.cursor() as cursor:
             cursor.execute(f'alter database "{database.name}" allow_connections false')

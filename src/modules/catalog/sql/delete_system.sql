@@ -3,9 +3,9 @@
 -- lock_rest.sql before it in the transaction.
 -- $1 system; $2 actor
 with concerned as materialized (
-	select i.id, i.status, i.severity,
+	select i.*,
 		array(select s.system_id from incident_systems s where s.incident_id = i.id
-			order by s.position, s.system_id) as systems
+			order by s.position, s.system_id)::text[] as systems
 	from incidents i
 	where i.id in (select s.incident_id from incident_systems s where s.system_id = $1)
 ), removed as (
@@ -15,9 +15,10 @@ with concerned as materialized (
 ), incidents_told as (
 	insert into events (kind, subject, action, systems, previous, next, actor)
 	select 'incident.updated', id, 'updated', array_remove(systems, $1),
-		jsonb_build_object('status', status, 'severity', severity, 'systemIds', systems),
-		jsonb_build_object('status', status, 'severity', severity,
-			'systemIds', array_remove(systems, $1)), $2
+		incident_state(status, severity, title, description, suppress_notifications, health_override,
+			systems),
+		incident_state(status, severity, title, description, suppress_notifications, health_override,
+			array_remove(systems, $1)), $2
 	from concerned order by id
 ), gone as (
 	delete from systems where id = $1 returning id, name, description, discovered
