@@ -172,7 +172,7 @@ unsigned tc_server_connections_max(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return HTTP_CONNECTIONS_MAX;
-	if (limit.rlim_cur <= 2 * OTHER_FILES_MAX)
+	if (limit.rlim_cur <= 2 * (rlim_t)OTHER_FILES_MAX)
 		return (unsigned)limit.rlim_cur / 2;
 	return (unsigned)TC_MIN(limit.rlim_cur - OTHER_FILES_MAX, HTTP_CONNECTIONS_MAX);
 }

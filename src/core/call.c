@@ -166,7 +166,9 @@ void tc_call_reply_copy(struct tc_call *call, unsigned status, const char *json)
 
 void tc_call_reply_empty(struct tc_call *call, unsigned status)
 {
-	tc_answer(call, &(struct tc_http_response){.status = status});
+	struct tc_http_response response = {.status = status};
+
+	tc_answer(call, &response);
 }
 
 int tc_call_stream(struct tc_call *call, const struct tc_http_stream_options *options,

@@ -103,7 +103,7 @@ bool tc_idempotency_begin(struct tc_call *call, const struct tc_credentials *cre
 		snprintf(problem->detail, sizeof(problem->detail), "Out of memory; try again");
 		return false;
 	}
-	strcpy(call->claim->key, key);
+	snprintf(call->claim->key, sizeof(call->claim->key), "%s", key);
 	if (credentials->authorization)
 		keep_credential(call->claim, credentials->authorization);
 	return true;
@@ -116,7 +116,7 @@ static void reply_replay(struct tc_call *call, const PGresult *found)
 	struct tc_claim *claim = call->claim;
 	char mine[TC_CLAIM_HEX_SIZE];
 	const char *type = tc_result_get(found, 0, FOUND_TYPE);
-	unsigned status = (unsigned)atoi(PQgetvalue(found, 0, FOUND_STATUS));
+	unsigned status = (unsigned)tc_result_get_integer(found, 0, FOUND_STATUS);
 	struct tc_problem problem = {.status = 422};
 	struct tc_http_response response = {.status = status};
 

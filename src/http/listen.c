@@ -20,7 +20,8 @@ static int split(const char *address, char host[static 64], char port[static 8],
 	size_t length;
 
 	if (!colon || !colon[1] || strlen(colon + 1) > 5 ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strtoul(colon + 1, NULL, 10) > 65535)
 		goto invalid;
 	length = (size_t)(colon - address);
 	if (length >= 2 && address[0] == '[' && address[length - 1] == ']') {
@@ -91,7 +92,6 @@ int tc_listen(const char *address, int *ret_fd, char ret_url[static TC_URL_SIZE]
 	freeaddrinfo(found);
 	if (result)
 		return result;
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = tc_take_fd(&fd);
 	return TOCSIN_OK;
 }

@@ -294,7 +294,7 @@ static bool wait_for_work(struct tc_session_driver *driver, struct tc_list *batc
 		wanted[1].fd = PQsocket(driver->connection->pg);
 	if (poll(wanted, 2, -1) < 0 && errno != EINTR)
 		abort(); /* EFAULT, EINVAL: a programming error */
-	if (wanted[1].revents && !tc_connection_is_alive(driver->connection))
+	if (driver->connection && wanted[1].revents && !tc_connection_is_alive(driver->connection))
 		lose_all(driver);
 	if (wanted[0].revents && read(driver->wake_fd, &wakes, sizeof(wakes)) < 0)
 		return true;

@@ -10,6 +10,7 @@
 #include "base/macro.h"
 #include "pg/statement.h"
 #include <stdint.h>
+#include <stdlib.h>
 #include <tocsin/pool.h>
 
 #define TC_QUERY_TIMEOUT_MS 60000u
@@ -67,4 +68,9 @@ static inline const char *tc_result_get(const PGresult *result, int row, int col
 static inline bool tc_result_is_true(const PGresult *result, int row, int column)
 {
 	return PQgetvalue(result, row, column)[0] == 't';
+}
+/* For columns of the type integer. 0 for SQL NULL. */
+static inline int tc_result_get_integer(const PGresult *result, int row, int column)
+{
+	return (int)strtol(PQgetvalue(result, row, column), NULL, 10);
 }

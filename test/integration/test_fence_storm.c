@@ -229,7 +229,7 @@ static void start_helper(struct helper *helper, const char *outer, const char *i
 
 	assert_true(length > 0);
 	path[length] = '\0';
-	strcpy(strrchr(path, '/') + 1, HELPER);
+	memcpy(strrchr(path, '/') + 1, HELPER, sizeof(HELPER));
 	snprintf(conninfo, sizeof(conninfo), "%s", tc_test_conninfo());
 	snprintf(first, sizeof(first), "%s", outer);
 	snprintf(second, sizeof(second), "%s", inner);

@@ -33,7 +33,7 @@
 /* Sanitizers keep freed memory and make everything slow: fewer pairs there, and no memory bound. */
 #define PAIRS         (IS_SANITIZED ? 10000u : 100000u)
 #define MEMBERS       4u
-#define GROWTH_MAX_KB 1024l
+#define GROWTH_MAX_KB 1024L
 
 struct fixture {
 	struct tc_node node;

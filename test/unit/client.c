@@ -27,7 +27,7 @@ int client_connect(const char *url)
 
 	assert_non_null(port);
 	assert_true(fd >= 0);
-	address.sin_port = htons((uint16_t)atoi(port + 1));
+	address.sin_port = htons((uint16_t)strtoul(port + 1, NULL, 10));
 	/* Head and body are two sends: without this the second waits 40 ms for the first's receipt. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -92,7 +92,8 @@ void client_read(int fd, bool head_only, struct reply *ret_reply)
 			return;
 		length++;
 	}
-	assert_int_equal(sscanf(ret_reply->headers, "HTTP/1.1 %d", &ret_reply->status), 1);
+	assert_memory_equal(ret_reply->headers, "HTTP/1.1 ", strlen("HTTP/1.1 "));
+	ret_reply->status = (int)strtol(ret_reply->headers + strlen("HTTP/1.1 "), NULL, 10);
 	text = client_header(ret_reply, "Content-Length");
 	expected = text && !head_only ? strtoul(text, NULL, 10) : 0;
 	assert_in_range(expected, 0, sizeof(ret_reply->body) - 1);

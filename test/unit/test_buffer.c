@@ -31,7 +31,7 @@ static void test_growth(void **state)
 		tc_buffer_append_format(&buffer, "%u,", i % 10);
 	assert_false(buffer.failed);
 	assert_int_equal(buffer.length, 200000);
-	for (unsigned i = 0; i < 100000; i++)
+	for (size_t i = 0; i < 100000; i++)
 		assert_int_equal(buffer.data[i * 2], '0' + i % 10);
 }
 

@@ -56,72 +56,73 @@ static json_t *check(const struct tc_procedure *procedure, const char *body, siz
 	return input;
 }
 
+static const struct {
+	const char *members;         /* beside a good title, unless they begin with "!" */
+	const char *pointer, *words; /* NULL: nothing is wrong */
+} field_cases[] = {
+	{"!\"note\":\"x\"", "/title", "is required"},
+	{"!\"title\":null", "/title", "must not be null"},
+	{"!\"title\":7", "/title", "must be a string"},
+	{"!\"title\":\"\"", "/title", "at least 1 character"},
+	{"!\"title\":\"123456\"", "/title", "at most 5 characters"},
+	{"!\"title\":\"\u00e9\u00e9\u00e9\u00e9\u00e9\"", NULL, NULL},
+	{"\"note\":null", NULL, NULL},
+	{"\"note\":\"\"", NULL, NULL},
+	{"\"note\":\"a\\u0000b\"", "/note", "must not contain NUL"},
+	{"\"severity\":\"major\\u0000\"", "/severity", "must not contain NUL"},
+	{"\"systems\":[\"a\",\"b\\u0000\"]", "/systems/1", "must not contain NUL"},
+	{"\"titel\":\"x\"", "/titel", "unknown field"},
+	{"\"a/b~c\":1", "/a~1b~0c", "unknown field"},
+	{"\"limit\":1", "/limit", "unknown field"},
+	{"\"id\":1", "/id", "unknown field"},
+	{"\"owner\":\"" UUID "\"", NULL, NULL},
+	{"\"owner\":\"abc\"", "/owner", "must be a UUID"},
+	{"\"owner\":5", "/owner", "must be a UUID"},
+	{"\"severity\":\"major\"", NULL, NULL},
+	{"\"severity\":\"Major\"", "/severity", "must be one of: minor, major, critical"},
+	{"\"severity\":2", "/severity", "must be one of: minor, major, critical"},
+	{"\"severity\":null", "/severity", "must not be null"},
+	{"\"quiet\":false", NULL, NULL},
+	{"\"quiet\":\"false\"", "/quiet", "must be true or false"},
+	{"\"quiet\":0", "/quiet", "must be true or false"},
+	{"\"count\":500", NULL, NULL},
+	{"\"count\":0", "/count", "must be from 1 to 500"},
+	{"\"count\":501", "/count", "must be from 1 to 500"},
+	{"\"count\":1.0", "/count", "must be an integer"},
+	{"\"count\":\"1\"", "/count", "must be an integer"},
+	{"\"any_count\":-9223372036854775808", NULL, NULL},
+	{"\"systems\":[\"a\",\"a\"]", NULL, NULL},
+	{"\"systems\":[]", "/systems", "at least 1 item"},
+	{"\"systems\":\"a\"", "/systems", "must be an array of strings"},
+	{"\"systems\":[\"a\",\"\"]", "/systems/1", "at least 1 character"},
+	{"\"systems\":[\"a\",\"12345\"]", "/systems/1", "at most 4 characters"},
+	{"\"systems\":[null]", "/systems/0", "must be a string"},
+	{"\"systems\":[\"a\",\"b\",\"c\",\"d\"]", "/systems", "at most 3 items"},
+	{"\"ids\":[]", NULL, NULL},
+	{"\"ids\":[\"" UUID "\",\"x\"]", "/ids/1", "must be a UUID"},
+	{"\"ids\":{}", "/ids", "must be an array of UUIDs"},
+	{"\"at\":\"2026-02-28T23:59:60Z\"", NULL, NULL},
+	{"\"at\":\"2024-02-29t00:00:00.123456789+14:00\"", NULL, NULL},
+	{"\"at\":\"2026-02-29T00:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-13-01T00:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"0000-01-01T00:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-01-01T24:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-01-01T00:00:00\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-01-01T00:00:00.Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-01-01T00:00:00+1:00\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-01-01 00:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"2026-01-01T00:00:00Zx\"", "/at", "RFC 3339"},
+	{"\"at\":1767225600", "/at", "RFC 3339"},
+	{"\"extra\":{\"a\":[null]}", NULL, NULL},
+	{"\"extra\":null", NULL, NULL},
+};
+
 static void test_fields(void **state)
 {
-	static const struct {
-		const char *members;         /* beside a good title, unless they begin with "!" */
-		const char *pointer, *words; /* NULL: nothing is wrong */
-	} rows[] = {
-		{"!\"note\":\"x\"", "/title", "is required"},
-		{"!\"title\":null", "/title", "must not be null"},
-		{"!\"title\":7", "/title", "must be a string"},
-		{"!\"title\":\"\"", "/title", "at least 1 character"},
-		{"!\"title\":\"123456\"", "/title", "at most 5 characters"},
-		{"!\"title\":\"\u00e9\u00e9\u00e9\u00e9\u00e9\"", NULL, NULL},
-		{"\"note\":null", NULL, NULL},
-		{"\"note\":\"\"", NULL, NULL},
-		{"\"note\":\"a\\u0000b\"", "/note", "must not contain NUL"},
-		{"\"severity\":\"major\\u0000\"", "/severity", "must not contain NUL"},
-		{"\"systems\":[\"a\",\"b\\u0000\"]", "/systems/1", "must not contain NUL"},
-		{"\"titel\":\"x\"", "/titel", "unknown field"},
-		{"\"a/b~c\":1", "/a~1b~0c", "unknown field"},
-		{"\"limit\":1", "/limit", "unknown field"},
-		{"\"id\":1", "/id", "unknown field"},
-		{"\"owner\":\"" UUID "\"", NULL, NULL},
-		{"\"owner\":\"abc\"", "/owner", "must be a UUID"},
-		{"\"owner\":5", "/owner", "must be a UUID"},
-		{"\"severity\":\"major\"", NULL, NULL},
-		{"\"severity\":\"Major\"", "/severity", "must be one of: minor, major, critical"},
-		{"\"severity\":2", "/severity", "must be one of: minor, major, critical"},
-		{"\"severity\":null", "/severity", "must not be null"},
-		{"\"quiet\":false", NULL, NULL},
-		{"\"quiet\":\"false\"", "/quiet", "must be true or false"},
-		{"\"quiet\":0", "/quiet", "must be true or false"},
-		{"\"count\":500", NULL, NULL},
-		{"\"count\":0", "/count", "must be from 1 to 500"},
-		{"\"count\":501", "/count", "must be from 1 to 500"},
-		{"\"count\":1.0", "/count", "must be an integer"},
-		{"\"count\":\"1\"", "/count", "must be an integer"},
-		{"\"any_count\":-9223372036854775808", NULL, NULL},
-		{"\"systems\":[\"a\",\"a\"]", NULL, NULL},
-		{"\"systems\":[]", "/systems", "at least 1 item"},
-		{"\"systems\":\"a\"", "/systems", "must be an array of strings"},
-		{"\"systems\":[\"a\",\"\"]", "/systems/1", "at least 1 character"},
-		{"\"systems\":[\"a\",\"12345\"]", "/systems/1", "at most 4 characters"},
-		{"\"systems\":[null]", "/systems/0", "must be a string"},
-		{"\"systems\":[\"a\",\"b\",\"c\",\"d\"]", "/systems", "at most 3 items"},
-		{"\"ids\":[]", NULL, NULL},
-		{"\"ids\":[\"" UUID "\",\"x\"]", "/ids/1", "must be a UUID"},
-		{"\"ids\":{}", "/ids", "must be an array of UUIDs"},
-		{"\"at\":\"2026-02-28T23:59:60Z\"", NULL, NULL},
-		{"\"at\":\"2024-02-29t00:00:00.123456789+14:00\"", NULL, NULL},
-		{"\"at\":\"2026-02-29T00:00:00Z\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-13-01T00:00:00Z\"", "/at", "RFC 3339"},
-		{"\"at\":\"0000-01-01T00:00:00Z\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-01-01T24:00:00Z\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-01-01T00:00:00\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-01-01T00:00:00.Z\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-01-01T00:00:00+1:00\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-01-01 00:00:00Z\"", "/at", "RFC 3339"},
-		{"\"at\":\"2026-01-01T00:00:00Zx\"", "/at", "RFC 3339"},
-		{"\"at\":1767225600", "/at", "RFC 3339"},
-		{"\"extra\":{\"a\":[null]}", NULL, NULL},
-		{"\"extra\":null", NULL, NULL},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(rows); i++) {
-		const char *members = rows[i].members;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(field_cases); i++) {
+		const char *members = field_cases[i].members;
 		bool bare = members[0] == '!';
 		struct tc_problem problem;
 		char body[256];
@@ -130,15 +131,15 @@ static void test_fields(void **state)
 		snprintf(body, sizeof(body), "{%s%s}", bare ? "" : "\"title\":\"ok\",",
 			 members + bare);
 		input = check(&strict, body, strlen(body), &problem);
-		if (problem.errors_count != (rows[i].pointer != NULL) ||
-		    problem.status != (rows[i].pointer ? 400 : 0))
+		if (problem.errors_count != (field_cases[i].pointer != NULL) ||
+		    problem.status != (field_cases[i].pointer ? 400 : 0))
 			fail_msg("%s: %u errors, status %u", body, problem.errors_count,
 				 problem.status);
-		if (rows[i].pointer) {
-			assert_string_equal(problem.errors[0].pointer, rows[i].pointer);
-			if (!strstr(problem.errors[0].detail, rows[i].words))
+		if (field_cases[i].pointer) {
+			assert_string_equal(problem.errors[0].pointer, field_cases[i].pointer);
+			if (!strstr(problem.errors[0].detail, field_cases[i].words))
 				fail_msg("%s: %s", body, problem.errors[0].detail);
-			assert_non_null(strstr(problem.detail, rows[i].pointer));
+			assert_non_null(strstr(problem.detail, field_cases[i].pointer));
 		}
 		json_decref(input);
 	}
@@ -228,6 +229,7 @@ static void test_depth(void **state)
 {
 	static char body[200001];
 	struct tc_problem problem;
+	size_t length;
 	json_t *input;
 
 	(void)state;
@@ -237,10 +239,10 @@ static void test_depth(void **state)
 	assert_non_null(strstr(problem.detail, "levels"));
 
 	/* Brackets in a string are no levels, even behind an escaped quote. */
-	memset(body, 0, sizeof(body));
-	strcpy(body, "{\"title\":\"x\",\"extra\":\"\\\"");
-	memset(body + strlen(body), '[', 1000);
-	strcat(body, "\"}");
+	length = (size_t)snprintf(body, sizeof(body), "{\"title\":\"x\",\"extra\":\"\\\"");
+	memset(body + length, '[', 1000);
+	length += 1000;
+	snprintf(body + length, sizeof(body) - length, "\"}");
 	input = check(&strict, body, strlen(body), &problem);
 	assert_non_null(input);
 	assert_int_equal(problem.status, 0);

@@ -276,7 +276,7 @@ static void test_errors(void **state)
 		assert_int_equal(strstr(reply.body, "its own words") != NULL, rows[i].own_words);
 		assert_int_equal(client_header(&reply, "Retry-After") != NULL,
 				 rows[i].status == 503);
-		strcat(path, "&database=true");
+		snprintf(path, sizeof(path), "/fail?code=%d&database=true", rows[i].code);
 		client_ask(toy.url, "GET", path, NULL, NULL, &reply);
 		assert_int_equal(reply.status, rows[i].database_status);
 		assert_null(strstr(reply.body, "its own words")); /* they may hold SQL */

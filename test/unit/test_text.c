@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "base/uuid.h"
 #include "http/url.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ static int compare_ids(const void *a, const void *b)
 static void test_uuid_order(void **state)
 {
 	pthread_t threads[THREADS];
+	char(*all)[TC_UUID_SIZE] = ids[0];
 
 	(void)state;
 	for (unsigned t = 0; t < THREADS; t++)
@@ -146,11 +148,10 @@ static void test_uuid_order(void **state)
 		for (unsigned i = 1; i < IDS; i++)
 			if (strcmp(ids[t][i - 1], ids[t][i]) >= 0)
 				fail_msg("%s then %s", ids[t][i - 1], ids[t][i]);
-	qsort(ids, THREADS * IDS, TC_UUID_SIZE, compare_ids);
+	qsort(all, (size_t)THREADS * IDS, sizeof(*all), compare_ids);
 	for (unsigned i = 1; i < THREADS * IDS; i++)
-		if (strncmp(ids[0][0] + (i - 1) * TC_UUID_SIZE, ids[0][0] + i * TC_UUID_SIZE, 18) ==
-		    0)
-			fail_msg("%s twice in time and counter", ids[0][0] + i * TC_UUID_SIZE);
+		if (strncmp(all[i - 1], all[i], 18) == 0)
+			fail_msg("%s twice in time and counter", all[i]);
 }
 
 static void test_url_decode(void **state)
@@ -184,7 +185,7 @@ static void test_url_decode(void **state)
 		size_t length = 0;
 		bool ok;
 
-		strcpy(text, rows[i].text);
+		snprintf(text, sizeof(text), "%s", rows[i].text);
 		ok = tc_url_decode(text, strlen(text), &length);
 		assert_int_equal(ok, rows[i].decoded != NULL);
 		if (!ok)

@@ -224,7 +224,7 @@ static enum tc_auth_answer authenticate(struct tc_app *app,
 		ret_caller->rules = TC_RULE_INCIDENT_READ | TC_RULE_INCIDENT_MANAGE;
 	else
 		return TC_AUTH_REFUSED;
-	strcpy(ret_caller->id, authorization + strlen("Bearer "));
+	snprintf(ret_caller->id, sizeof(ret_caller->id), "%s", authorization + strlen("Bearer "));
 	return TC_AUTH_OK;
 }
 

@@ -226,8 +226,10 @@ static bool read_alert(struct tc_alert *alert, const json_t *from,
 	alert->report = strcmp(json_string_value(json_object_get(from, "status")), "firing") == 0
 				? TC_ALERT_FIRING
 				: TC_ALERT_RESOLVE;
-	if (!fingerprint)
-		fingerprint = made = make_fingerprint(labels);
+	if (!fingerprint) {
+		made = make_fingerprint(labels);
+		fingerprint = made;
+	}
 	if (!fingerprint ||
 	    !tc_alert_set_identity(alert, &origin, fingerprint, find_system(labels, names)))
 		return false;

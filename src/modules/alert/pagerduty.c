@@ -32,12 +32,10 @@ static const char *need_text(const json_t *object, const char *member, const cha
 	const json_t *value = json_object_get(object, member);
 	const char *text = json_string_value(value);
 
-	if (!value || json_is_null(value))
+	if (!value || json_is_null(value) || (text && !*text))
 		complain(errors, "'%s' is missing or blank", name);
 	else if (!text)
 		complain(errors, "'%s' must be a string", name);
-	else if (!*text)
-		complain(errors, "'%s' is missing or blank", name);
 	return text && *text ? text : NULL;
 }
 

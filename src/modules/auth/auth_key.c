@@ -139,8 +139,8 @@ bool tc_auth_key_hash_parse(const char *hex, unsigned char ret_hash[static TC_AU
 
 	if (strlen(hex) != TC_AUTH_HASH_HEX_SIZE - 1 || memcmp(hex, "\\x", 2) != 0)
 		return false;
-	if (sodium_hex2bin(hash, sizeof(hash), hex + 2, 2 * TC_AUTH_HASH_SIZE, NULL, &length,
-			   NULL) < 0 ||
+	if (sodium_hex2bin(hash, sizeof(hash), hex + 2, (size_t)2 * TC_AUTH_HASH_SIZE, NULL,
+			   &length, NULL) < 0 ||
 	    length != TC_AUTH_HASH_SIZE)
 		return false;
 	memcpy(ret_hash, hash, sizeof(hash));

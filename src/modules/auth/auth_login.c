@@ -61,7 +61,7 @@ static int count(struct tocsin_connection *connection, enum subject subject, con
 
 	if (result || tc_result_is_true(rows, 0, 0))
 		return result;
-	admission->wait_s = (unsigned)atoi(PQgetvalue(rows, 0, 1));
+	admission->wait_s = (unsigned)tc_result_get_integer(rows, 0, 1);
 	return tocsin_error_set(error, TOCSIN_E_FULL,
 				"Too many attempts to log in; try again in %u s",
 				admission->wait_s);
@@ -82,7 +82,7 @@ static int find_user(struct tocsin_connection *connection, const struct admissio
 		return TOCSIN_OK;
 	snprintf(login->user_id, sizeof(login->user_id), "%s", PQgetvalue(rows, 0, 0));
 	snprintf(login->password_hash, sizeof(login->password_hash), "%s", PQgetvalue(rows, 0, 2));
-	login->password_version = atoi(PQgetvalue(rows, 0, 3));
+	login->password_version = tc_result_get_integer(rows, 0, 3);
 	*ret_name = strdup(PQgetvalue(rows, 0, 1));
 	return *ret_name ? TOCSIN_OK
 			 : tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a log-in");

@@ -102,7 +102,7 @@ static int update(struct tocsin_connection *connection, void *userdata, struct t
 	if (PQntuples(locked) == 0)
 		return not_found(update->id, error);
 	if (request->password_version &&
-	    request->password_version != atoi(PQgetvalue(locked, 0, 0)))
+	    request->password_version != tc_result_get_integer(locked, 0, 0))
 		return tocsin_error_set(error, TOCSIN_E_EXISTS,
 					"The password was changed by somebody else meanwhile");
 	PQclear(tc_take(update->rows)); /* of an attempt that was rolled back */

@@ -246,7 +246,7 @@ static int run(struct tocsin_connection *connection, struct tc_item **items, uns
 	if (r)
 		return r;
 	for (int row = 0; row < PQntuples(rows); row++) {
-		int ordinal = atoi(PQgetvalue(rows, row, TC_INCIDENT_OPEN_ORDINAL));
+		int ordinal = tc_result_get_integer(rows, row, TC_INCIDENT_OPEN_ORDINAL);
 
 		assert(ordinal >= 1 && (unsigned)ordinal <= leaders_count);
 		places[leaders[ordinal - 1]].row = row;
