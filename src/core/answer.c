@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/cache.h"
+#include "core/cursor.h"
 #include "core/idempotency.h"
 #include "core/lookup.h"
 #include "core/metrics.h"
@@ -130,6 +131,10 @@ void tc_answer(struct tc_call *call, struct tc_http_response *response)
 {
 	struct headers headers;
 
+	if (call->procedure && !tc_cursor_wrap(call->procedure, response)) {
+		free(response->body);
+		*response = (struct tc_http_response){.status = 503};
+	}
 	if (!tc_idempotency_settle(call, response))
 		return; /* answered when it is stored */
 	tc_lookup_drop(call);

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "core/call.h"
 #include "core/credentials.h"
+#include "core/cursor.h"
 #include "core/idempotency.h"
 #include "core/input.h"
 #include "core/lookup.h"
@@ -188,6 +189,8 @@ static bool read_input(struct tc_call *call, const struct tc_route_match *match,
 		problem->status = 503;
 	}
 	json_decref(parameters);
+	if (!problem->status)
+		tc_cursor_unwrap(call->procedure, match->route->body_places, call->input, problem);
 	if (problem->status == 503)
 		snprintf(problem->detail, sizeof(problem->detail), "%s", memory_text);
 	tc_input_end(problem);

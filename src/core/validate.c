@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "base/uuid.h"
+#include "core/cursor.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -255,6 +256,9 @@ void tc_validate_value(const struct tc_field *field, json_t *value, const char *
 		return;
 	}
 	switch (field->type) {
+	case TC_FIELD_CURSOR:
+		check_string(value, 1, TC_CURSOR_MAX, pointer, problem);
+		break;
 	case TC_FIELD_STRING:
 		check_string(value, field->min, field->max, pointer, problem);
 		break;

@@ -217,7 +217,7 @@ static const struct tc_field list_fields[] = {
 	 .max = TC_AUTH_USER_LIST_MAX,
 	 .description = "Most users in the answer; 50 unless given"},
 	{.name = "cursor",
-	 .type = TC_FIELD_UUID,
+	 .type = TC_FIELD_CURSOR,
 	 .place = TC_IN_QUERY,
 	 .description = "nextCursor of the page before"},
 	END,

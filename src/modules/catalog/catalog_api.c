@@ -11,7 +11,6 @@
 #define CONTACT_VALUE_MAX 500
 #define LABEL_MAX         255
 #define URL_MAX           2000
-#define CURSOR_MAX        300
 
 static const char *const contact_types[] = {"person", "email", "phone", "chat", "other", NULL};
 
@@ -214,10 +213,8 @@ static const struct tc_field list_fields[] = {
 	 .description = "Only systems of this group"},
 	TC_CATALOG_FIELD_LIMIT,
 	{.name = "cursor",
-	 .type = TC_FIELD_STRING,
+	 .type = TC_FIELD_CURSOR,
 	 .place = TC_IN_QUERY,
-	 .min = 1,
-	 .max = CURSOR_MAX,
 	 .description = "nextCursor of the page before"},
 	TC_CATALOG_FIELD_END,
 };

@@ -87,7 +87,7 @@ static void run_remove(struct tc_call *call)
 static const struct tc_field list_fields[] = {
 	TC_CATALOG_FIELD_LIMIT,
 	{.name = "cursor",
-	 .type = TC_FIELD_UUID,
+	 .type = TC_FIELD_CURSOR,
 	 .place = TC_IN_QUERY,
 	 .description = "nextCursor of the page before"},
 	TC_CATALOG_FIELD_END,

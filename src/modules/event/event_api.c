@@ -6,7 +6,6 @@
 #define PLACE_MAX   64
 #define SUBJECT_MAX 255
 #define ACTOR_MAX   255
-#define CURSOR_MAX  18
 
 /* A client that comes back by itself sends the header, to the address that it was given at first: so
  * the header is newer. */
@@ -72,10 +71,8 @@ static const struct tc_field audit_fields[] = {
 	 .max = TC_EVENT_AUDIT_MAX,
 	 .description = "Most entries in the answer; 50 unless given"},
 	{.name = "cursor",
-	 .type = TC_FIELD_STRING,
+	 .type = TC_FIELD_CURSOR,
 	 .place = TC_IN_QUERY,
-	 .min = 1,
-	 .max = CURSOR_MAX,
 	 .description = "nextCursor of the page before"},
 	{.type = TC_FIELD_END},
 };
