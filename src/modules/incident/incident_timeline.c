@@ -24,7 +24,8 @@ static int judge(const struct tc_incident_change *change, const char *what, cons
 		return tocsin_error_set(error, TOCSIN_E_EXISTS,
 					"The incident has a link with this URL");
 	if (conflict)
-		return tocsin_error_set(error, TOCSIN_E_EXISTS, "%s", full);
+		return tocsin_error_set(error, TOCSIN_E_EXISTS, "%s",
+					full ? full : "It is there already");
 	return ret_json ? tc_incident_append(change->shown, 0, ret_json, error) : TOCSIN_OK;
 }
 
