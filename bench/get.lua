@@ -1,0 +1,2 @@
+-- wrk: GET of one URL, again and again.
+wrk.method = "GET"
