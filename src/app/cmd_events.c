@@ -83,7 +83,7 @@ static void take_line(struct follower *follower, const char *line)
 	else if (name == 5 && strncmp(line, "event", name) == 0)
 		snprintf(follower->name, sizeof(follower->name), "%.*s", NAME_SIZE - 1, value);
 	else if (name == 5 && strncmp(line, "retry", name) == 0)
-		follower->retry_ms = TC_MAX(1, TC_MIN(atoi(value), RETRY_MAX_MS));
+		follower->retry_ms = (int)TC_MAX(1, TC_MIN(strtol(value, NULL, 10), RETRY_MAX_MS));
 	else if (name == 4 && strncmp(line, "data", name) == 0) {
 		if (follower->data.length > 0)
 			tc_buffer_append(&follower->data, "\n", 1);

@@ -223,7 +223,8 @@ static void append_query(struct tc_buffer *path, const char *name, json_t *value
 		json_array_foreach(value, index, item) append_query(path, name, item);
 		return;
 	}
-	tc_buffer_append_text(path, memchr(path->data, '?', path->length) ? "&" : "?");
+	tc_buffer_append_text(path,
+			      path->data && memchr(path->data, '?', path->length) ? "&" : "?");
 	tc_buffer_append_text(path, name);
 	tc_buffer_append_text(path, "=");
 	append_escaped(path, value);
