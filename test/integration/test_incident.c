@@ -1,8 +1,7 @@
 /* test/integration/test_incident.c: the incident service and its SQL on a real database.
  *
  * How each was seen to fail: without the trigger incident_systems_follow a resolved incident still counts
- * as open; without lock.sql two resolves at once both write an update; without index incidents_open, or
- * with an index of systems that does not know is_open, a plan walks through what is resolved; without the comparison of ids in
+ * as open; without lock.sql two resolves at once both write an update; without the comparison of ids in
  * open_batch.sql a repeated create is told `reused`. */
 #include "base/memory.h"
 #include "modules/incident/incident.h"
@@ -349,68 +348,6 @@ static void test_pages(void **state)
 			 TOCSIN_E_INVALID);
 }
 
-/* The most rows that a node of an analysed plan read and threw away. */
-static long most_rows_removed(const char *plan)
-{
-	static const char label[] = "\"Rows Removed by Filter\": ";
-	long most = 0;
-
-	while ((plan = strstr(plan, label))) {
-		plan += strlen(label);
-		most = TC_MAX(most, strtol(plan, NULL, 10));
-	}
-	return most;
-}
-
-/* With 100,000 incidents of which 1,000 are open, nothing reads a table from end to end, or an index for
- * what is not shown. */
-static void test_plans_at_volume(void **state)
-{
-	static const struct {
-		const struct tc_sql *sql;
-		const char *arguments;
-	} cases[] = {
-		{&tc_sql_incident_list_open, "(51, null, null)"},
-		{&tc_sql_incident_list_all, "(51, null, null)"},
-		{&tc_sql_incident_list_system_open, "(51, null, null, 's5')"},
-		{&tc_sql_incident_list_system_all, "(51, null, null, 's5')"},
-		{&tc_sql_incident_has_suppression, "('s5')"},
-		{&tc_sql_incident_get_states, "('{018bcfe5-6b00-7000-8000-000000000100}')"},
-		{&tc_sql_incident_open_batch,
-		 "('{018bcfe5-6b00-7000-8000-000000000100}', '{t}', '{NULL}', '{minor}', '{f}', "
-		 "'{NULL}', "
-		 "'{\"{s5}\"}', '{s5}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', false)"},
-	};
-
-	(void)state;
-	free(tc_test_sql(
-		"insert into systems select 's' || g, 's' || g, true from generate_series(0, 999) "
-		"g; "
-		"create temporary table n as select g, (lpad(to_hex(1700000000000 + g), 12, '0') "
-		"|| "
-		"'7000800000' || lpad(to_hex(g), 10, '0'))::uuid as id from generate_series(1, "
-		"100000) g; "
-		"insert into incidents (id, title, status, severity, resolved_at) select id, 't', "
-		"(case when g % 1000 < 10 then 'fixing' else 'resolved' end)::incident_status, "
-		"'minor', "
-		"case when g % 1000 >= 10 then now() end from n; "
-		"insert into incident_systems select id, 's' || g % 10, g % 1000 < 10, 1 from n"));
-	free(tc_test_sql("vacuum analyze"));
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(cases); i++) {
-		TC_BUFFER sql = {0};
-		TC_FREE char *plan = NULL;
-
-		tc_buffer_append_format(&sql,
-					"set plan_cache_mode = force_generic_plan; "
-					"set tocsin.locked = '{t}'; prepare p as %s; "
-					"explain (analyze, format json) execute p %s",
-					cases[i].sql->text, cases[i].arguments);
-		plan = tc_test_sql(sql.data);
-		if (strstr(plan, "\"Seq Scan\"") || most_rows_removed(plan) > 400)
-			fail_msg("%s: %s", cases[i].sql->name, plan);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,7 +358,6 @@ int main(void)
 		cmocka_unit_test_setup(test_concurrent_resolves_are_one, clean),
 		cmocka_unit_test_setup(test_repeated_create_knows_itself, clean),
 		cmocka_unit_test_setup(test_pages, clean),
-		cmocka_unit_test_setup(test_plans_at_volume, clean),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
