@@ -49,6 +49,8 @@ static int print_json(void)
  * is one in the arguments of macros, which "\&" prevents. */
 static void print_roff(const char *text)
 {
+	const char *start = text;
+
 	if (*text == '.' || *text == '\'')
 		fputs("\\&", stdout);
 	for (; *text; text++) {
@@ -56,9 +58,10 @@ static void print_roff(const char *text)
 			fputs("\\e", stdout);
 		else if (*text == '-')
 			fputs("\\-", stdout);
+		else if (*text == ' ' && text > start && text[-1] == '.')
+			putchar('\n'); /* a sentence, a line */
 		else
 			putchar(*text);
-		/* A line of mdoc ends where its sentence ends. */
 		if (*text == '\n' && (text[1] == '.' || text[1] == '\''))
 			fputs("\\&", stdout);
 	}
@@ -86,7 +89,7 @@ static void print_mdoc_command(const struct tc_command *command)
 
 	tc_option_usage(command, usage, sizeof(usage));
 	tc_option_summary(command, summary, sizeof(summary));
-	printf(".Ss tocsin %s\n.D1 Nm Cm %s No ", command->name, command->name);
+	printf(".Ss tocsin %s\n.D1 Nm Cm %s%s", command->name, command->name, *usage ? " No " : "");
 	print_roff(usage);
 	printf("\n.Pp\n");
 	print_roff(summary);
