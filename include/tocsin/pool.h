@@ -70,6 +70,12 @@ struct tocsin_pool *tocsin_pool_free(struct tocsin_pool *pool);
 /* Refuses new callers and fails the waiting ones from now on, without blocking. */
 void tocsin_pool_close(struct tocsin_pool *pool);
 
+/* Asks the server to end the statements that the pool's connections are running: each fails with
+ * UNAVAILABLE, and its thread goes on. What starts after this call is not touched, so a stop closes the
+ * pool first. Any thread; blocks for a short connection to the server for each busy one, at most 30 s when
+ * the network swallows them. Returns how many were told. */
+unsigned tocsin_pool_cancel(struct tocsin_pool *pool);
+
 /* Borrows a connection for this thread; blocks for at most `connection_timeout_ms`. Errors:
  * RANK (at once), TIMEOUT, UNAVAILABLE (connecting failed), CLOSED, NOMEM. */
 int tocsin_pool_acquire(struct tocsin_pool *pool, struct tocsin_connection **ret_connection,

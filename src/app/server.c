@@ -1,12 +1,14 @@
 /* app/server.c: the wiring: what is made in which order, and stopped in which.
  *
  * Stopping goes against the flow of requests: first nothing comes in and what is in flight is
- * answered, then executor and batchers finish what is queued, then what they all use goes. */
+ * answered, then executor and batchers finish what is queued, then what they all use goes. A watch sees
+ * to it that nobody waits without end for a database that does not come to an answer. */
 #include "app/server.h"
 
 #include "app/nodes.h"
 #include "app/pools.h"
 #include "app/procedures.h"
+#include "app/stop_watch.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "core/hints.h"
@@ -27,7 +29,10 @@
 #define OTHER_FILES_MAX     1024u
 #define HTTP_BODY_MAX       ((size_t)1024 * 1024)
 #define HTTP_IDLE_TIMEOUT_S 75u
-#define DRAIN_TIMEOUT_MS    20000u
+/* Requests in flight have so long to finish; what the database still holds up by then is given up, in
+ * time to answer 503 rather than to hang up. */
+#define PATIENCE_MS      15000u
+#define DRAIN_TIMEOUT_MS 20000u
 
 struct tc_server *tc_server_from(struct tc_app *app)
 {
@@ -229,6 +234,9 @@ int tc_server_open(struct tc_server *server, struct tocsin_error *error)
 void tc_server_close(struct tc_server *server)
 {
 	struct tc_app *app = &server->app;
+	struct tc_stop_watch *watch = tc_stop_watch_new(
+		(struct tocsin_pool *const[]){app->work_pool, app->lock_pool, server->event_pool},
+		3, PATIENCE_MS);
 
 	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
 	if (app->auth)
@@ -242,6 +250,8 @@ void tc_server_close(struct tc_server *server)
 	tc_server_close_events(server);
 	app->auth = tc_auth_free(app->auth);
 	app->locks = tocsin_locks_free(app->locks);
+	tc_stop_watch_free(watch);
+	server->event_pool = tocsin_pool_free(server->event_pool);
 	app->lock_pool = tocsin_pool_free(app->lock_pool);
 	app->work_pool = tocsin_pool_free(app->work_pool);
 	if (server->has_database)

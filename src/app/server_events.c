@@ -63,5 +63,4 @@ void tc_server_close_events(struct tc_server *server)
 	app->live = tc_event_live_free(app->live);
 	app->outbox = tc_outbox_free(app->outbox);
 	app->cache = tc_cache_free(app->cache);
-	server->event_pool = tocsin_pool_free(server->event_pool);
 }

@@ -19,6 +19,7 @@ static const struct {
 	{"23503", TOCSIN_E_REFERENCE},    /* foreign_key_violation */
 	{"53200", TOCSIN_E_FULL},         /* out_of_memory: also a full lock table */
 	{"53", TOCSIN_E_UNAVAILABLE},     /* insufficient resources: connections, disk */
+	{"57014", TOCSIN_E_UNAVAILABLE},  /* query_canceled: by an administrator, or by our stop */
 	{"57P", TOCSIN_E_UNAVAILABLE},    /* shutdown, crash, cannot connect now */
 	{"58", TOCSIN_E_UNAVAILABLE},     /* system error outside the server */
 	{"08", TOCSIN_E_UNAVAILABLE},     /* connection exception */

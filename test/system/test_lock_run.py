@@ -33,6 +33,12 @@ def lock_run(database, *arguments):
     return run("lock", "run", *arguments, DATABASE_URL=database.url)
 
 
+def told_by_term(ready, said, status):
+    """A shell line that ends by SIGTERM, with `status`; standard input has to stay open. It has no child: one that
+    is told to end while it is still becoming another program can miss that, and keeps its output open."""
+    return f"trap 'echo told > {said}; exit {status}' TERM; touch {ready}; read line"
+
+
 def holders(database, key):
     return [name for name, granted in database.key_locks(key) if granted]
 
@@ -77,10 +83,11 @@ def test_no_wait_and_timeout(database, lock):
 
 def test_a_lost_lock_ends_the_command(database, lock, tmp_path):
     """The session that holds the key is ended by an administrator. Proves that the command does not run on
-    without its lock: with the callback taken out it sleeps on (seen)."""
-    said = tmp_path / "said"
-    process = lock("lost", f"trap 'echo told > {said}; kill $!; exit 0' TERM; sleep 600 & wait", stderr=subprocess.PIPE)
-    wait_for(lambda: holders(database, "lost"), "the key is held")
+    without its lock: with the callback taken out it reads on (seen)."""
+    ready, said = tmp_path / "ready", tmp_path / "said"
+    process = lock("lost", told_by_term(ready, said, 0), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(ready.exists, "the command runs")
+    assert holders(database, "lost")
     database.rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted")
     assert process.wait(60) == LOST
     assert said.read_text() == "told\n" and "lost" in process.stderr.read()
@@ -89,7 +96,7 @@ def test_a_lost_lock_ends_the_command(database, lock, tmp_path):
 
 def test_signals_are_passed_on(database, lock, tmp_path):
     ready, said = tmp_path / "ready", tmp_path / "said"
-    process = lock("signal", f"trap 'echo told > {said}; kill $!; exit 5' TERM; touch {ready}; sleep 600 & wait")
+    process = lock("signal", told_by_term(ready, said, 5), stdin=subprocess.PIPE)
     wait_for(ready.exists, "the command runs")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 5 and said.read_text() == "told\n"
