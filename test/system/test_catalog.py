@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from api import Api, PROBLEM
+from waiting import wait_for
 
 SYSTEMS, GROUPS = "/api/v1/systems", "/api/v1/groups"
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -326,3 +327,55 @@ def test_who_may_do_what(api, callers, name):
         201, 200, 201, 204, 201, 204, 201, 200, 204, 204, 204, 204]
     made = register(callers["admin"], name=name)
     assert callers["admin"].call("DELETE", path_of(made["id"])).status == 204
+
+
+# ---- at the other address ----
+
+def test_by_name(api, name):
+    """Every procedure as plain JSON at /rest/catalog/NAME, with ids in the body."""
+    def ok(procedure, **fields):
+        reply = api.post(f"/rest/catalog/{procedure}", fields)
+        assert reply.status in (200, 201, 204), (procedure, reply)
+        return reply.json if reply.body else None
+
+    system, team = ok("createSystem", id=name, name=name), ok("createGroup", name=name)
+    ok("addSystemToGroup", groupId=team["id"], systemId=name)
+    contact = ok("addSystemContact", systemId=name, type="person", value="Ada")
+    link = ok("addSystemLink", systemId=name, url="http://x")
+    assert ok("updateSystem", id=name, description="x")["description"] == "x"
+    assert ok("updateGroup", id=team["id"], description="x")["systemCount"] == 1
+    shown = ok("getSystem", id=name)
+    assert (shown["contacts"], shown["links"], shown["groupIds"]) == ([contact], [link], [team["id"]])
+    assert [found["id"] for found in ok("listSystems", groupId=team["id"])["systems"]] == [system["id"]]
+    assert team["id"] in [found["id"] for found in ok("listGroups", limit=500)["groups"]]
+    assert ok("getGroup", id=team["id"])["name"] == name
+    ok("removeSystemContact", systemId=name, contactId=contact["id"])
+    ok("removeSystemLink", systemId=name, linkId=link["id"])
+    ok("removeSystemFromGroup", groupId=team["id"], systemId=name)
+    ok("deleteGroup", id=team["id"])
+    ok("deleteSystem", id=name)
+    assert refuses(api.post("/rest/catalog/getSystem", {"id": name}), 404)
+
+
+def test_a_deletion_is_seen_at_once(start):
+    """Answers of reads are kept, on each node; a deletion drops those of its incidents, too."""
+    here, there = start(), start()
+    made = here.api.create("seen")
+    path = f"/api/v1/incidents/{made['id']}"
+    for node in (here, there):
+        assert node.api.get(path).json["systemIds"] == ["seen"] and node.api.get(path_of("seen")).status == 200
+    assert here.api.call("DELETE", path_of("seen")).status == 204
+    assert here.api.get(path).json["systemIds"] == [] and here.api.get(path_of("seen")).status == 404
+    assert here.api.incidents("?systemId=seen")["incidents"] == []
+    wait_for(lambda: there.api.get(path).json["systemIds"] == [] and there.api.get(path_of("seen")).status == 404,
+             "the other node has heard of it", 10)
+
+
+def test_a_repeated_request_registers_once(api, name):
+    """With an Idempotency-Key the second one gets the first answer, not 409."""
+    def register_once():
+        return api.call("POST", SYSTEMS, {"id": name, "name": name}, {"Idempotency-Key": f"key of {name}".replace(" ", "-")})
+
+    first, second = register_once(), register_once()
+    assert first.status == second.status == 201 and first.json == second.json
+    assert second.headers["idempotency-replayed"] == "true"

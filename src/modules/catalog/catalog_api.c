@@ -131,7 +131,7 @@ static void run_delete(struct tc_call *call)
 static void run_add_contact(struct tc_call *call)
 {
 	const struct tc_catalog_contact contact = {
-		.system = tc_call_string(call, "id"),
+		.system = tc_call_string(call, "systemId"),
 		.type = tc_call_string(call, "type"),
 		.value = tc_call_string(call, "value"),
 		.label = tc_call_string(call, "label"),
@@ -149,9 +149,9 @@ static void run_add_contact(struct tc_call *call)
 static void run_remove_contact(struct tc_call *call)
 {
 	struct tocsin_error error;
-	int result = tc_catalog_remove_contact(tc_catalog_pool(call), tc_call_string(call, "id"),
-					       tc_call_string(call, "contactId"),
-					       tc_catalog_actor(call), &error);
+	int result = tc_catalog_remove_contact(
+		tc_catalog_pool(call), tc_call_string(call, "systemId"),
+		tc_call_string(call, "contactId"), tc_catalog_actor(call), &error);
 
 	tc_catalog_reply_done(call, result, &error);
 }
@@ -159,7 +159,7 @@ static void run_remove_contact(struct tc_call *call)
 static void run_add_link(struct tc_call *call)
 {
 	const struct tc_catalog_link link = {
-		.system = tc_call_string(call, "id"),
+		.system = tc_call_string(call, "systemId"),
 		.url = tc_call_string(call, "url"),
 		.label = tc_call_string(call, "label"),
 		.actor = tc_catalog_actor(call),
@@ -182,7 +182,7 @@ static void run_add_link(struct tc_call *call)
 static void run_remove_link(struct tc_call *call)
 {
 	struct tocsin_error error;
-	int result = tc_catalog_remove_link(tc_catalog_pool(call), tc_call_string(call, "id"),
+	int result = tc_catalog_remove_link(tc_catalog_pool(call), tc_call_string(call, "systemId"),
 					    tc_call_string(call, "linkId"), tc_catalog_actor(call),
 					    &error);
 
@@ -191,10 +191,11 @@ static void run_remove_link(struct tc_call *call)
 
 /* --- the table --- */
 
-#define SYSTEM_ID                                                                                  \
+#define SYSTEM_ID(field)                                                                           \
 	{                                                                                          \
-		.name = "id", .type = TC_FIELD_STRING, .place = TC_IN_PATH, .flags = TC_REQUIRED,  \
-		.min = 1, .max = TC_CATALOG_SYSTEM_ID_MAX, .description = "The system's id"        \
+		.name = (field), .type = TC_FIELD_STRING, .place = TC_IN_PATH,                     \
+		.flags = TC_REQUIRED, .min = 1, .max = TC_CATALOG_SYSTEM_ID_MAX,                   \
+		.description = "The system's id"                                                   \
 	}
 #define LABEL(text)                                                                                \
 	{                                                                                          \
@@ -219,7 +220,7 @@ static const struct tc_field list_fields[] = {
 	TC_CATALOG_FIELD_END,
 };
 
-static const struct tc_field get_fields[] = {SYSTEM_ID, TC_CATALOG_FIELD_END};
+static const struct tc_field get_fields[] = {SYSTEM_ID("id"), TC_CATALOG_FIELD_END};
 
 static const struct tc_field create_fields[] = {
 	{.name = "id",
@@ -238,7 +239,7 @@ static const struct tc_field create_fields[] = {
 };
 
 static const struct tc_field update_fields[] = {
-	SYSTEM_ID,
+	SYSTEM_ID("id"),
 	{.name = "name",
 	 .type = TC_FIELD_STRING,
 	 .min = 1,
@@ -249,7 +250,7 @@ static const struct tc_field update_fields[] = {
 };
 
 static const struct tc_field contact_fields[] = {
-	SYSTEM_ID,
+	SYSTEM_ID("systemId"),
 	{.name = "type",
 	 .type = TC_FIELD_ENUM,
 	 .flags = TC_REQUIRED,
@@ -266,7 +267,7 @@ static const struct tc_field contact_fields[] = {
 };
 
 static const struct tc_field remove_contact_fields[] = {
-	SYSTEM_ID,
+	SYSTEM_ID("systemId"),
 	{.name = "contactId",
 	 .type = TC_FIELD_UUID,
 	 .place = TC_IN_PATH,
@@ -276,7 +277,7 @@ static const struct tc_field remove_contact_fields[] = {
 };
 
 static const struct tc_field link_fields[] = {
-	SYSTEM_ID,
+	SYSTEM_ID("systemId"),
 	{.name = "url",
 	 .type = TC_FIELD_STRING,
 	 .flags = TC_REQUIRED,
@@ -288,7 +289,7 @@ static const struct tc_field link_fields[] = {
 };
 
 static const struct tc_field remove_link_fields[] = {
-	SYSTEM_ID,
+	SYSTEM_ID("systemId"),
 	{.name = "linkId",
 	 .type = TC_FIELD_UUID,
 	 .place = TC_IN_PATH,
@@ -308,6 +309,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .run = run_list,
 	 .flags = TC_CACHED,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "200 SystemPage",
 	 .summary = "Lists systems, newest first"},
 	{.name = "createSystem",
 	 .group = "catalog",
@@ -318,6 +320,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .fields = create_fields,
 	 .run = run_create,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "201 System",
 	 .summary = "Registers a system, perhaps one that was discovered"},
 	{.name = "getSystem",
 	 .group = "catalog",
@@ -330,6 +333,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .flags = TC_CACHED,
 	 .about = TC_ABOUT_CATALOG,
 	 .about_thing = "id",
+	 .answers = "200 SystemDetail",
 	 .summary = "Shows a system with its links; its contacts to callers with a key"},
 	{.name = "updateSystem",
 	 .group = "catalog",
@@ -340,6 +344,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .fields = update_fields,
 	 .run = run_update,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "200 System",
 	 .summary = "Changes a system, and registers it if it was discovered"},
 	{.name = "deleteSystem",
 	 .group = "catalog",
@@ -350,46 +355,51 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .fields = get_fields,
 	 .run = run_delete,
 	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
+	 .answers = "204",
 	 .summary = "Deletes a system, and takes it out of its incidents"},
 	{.name = "addSystemContact",
 	 .group = "catalog",
 	 .method = TC_POST,
-	 .path = "/api/v1/systems/{id}/contacts",
+	 .path = "/api/v1/systems/{systemId}/contacts",
 	 .rule = TC_RULE_SYSTEM_MANAGE,
 	 .run_on = TC_RUN_WORK,
 	 .fields = contact_fields,
 	 .run = run_add_contact,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "201 SystemContact",
 	 .summary = "Adds a contact to a system"},
 	{.name = "removeSystemContact",
 	 .group = "catalog",
 	 .method = TC_DELETE,
-	 .path = "/api/v1/systems/{id}/contacts/{contactId}",
+	 .path = "/api/v1/systems/{systemId}/contacts/{contactId}",
 	 .rule = TC_RULE_SYSTEM_MANAGE,
 	 .run_on = TC_RUN_WORK,
 	 .fields = remove_contact_fields,
 	 .run = run_remove_contact,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "204",
 	 .summary = "Removes a contact of a system"},
 	{.name = "addSystemLink",
 	 .group = "catalog",
 	 .method = TC_POST,
-	 .path = "/api/v1/systems/{id}/links",
+	 .path = "/api/v1/systems/{systemId}/links",
 	 .rule = TC_RULE_SYSTEM_MANAGE,
 	 .run_on = TC_RUN_WORK,
 	 .fields = link_fields,
 	 .run = run_add_link,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "201 SystemLink",
 	 .summary = "Adds a link to a system"},
 	{.name = "removeSystemLink",
 	 .group = "catalog",
 	 .method = TC_DELETE,
-	 .path = "/api/v1/systems/{id}/links/{linkId}",
+	 .path = "/api/v1/systems/{systemId}/links/{linkId}",
 	 .rule = TC_RULE_SYSTEM_MANAGE,
 	 .run_on = TC_RUN_WORK,
 	 .fields = remove_link_fields,
 	 .run = run_remove_link,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "204",
 	 .summary = "Removes a link of a system"},
 	{.name = NULL},
 };

@@ -61,9 +61,9 @@ static void run_delete(struct tc_call *call)
 static void run_add(struct tc_call *call)
 {
 	struct tocsin_error error;
-	int result =
-		tc_catalog_add_member(tc_catalog_pool(call), tc_call_string(call, "systemId"),
-				      tc_call_string(call, "id"), tc_catalog_actor(call), &error);
+	int result = tc_catalog_add_member(tc_catalog_pool(call), tc_call_string(call, "systemId"),
+					   tc_call_string(call, "groupId"), tc_catalog_actor(call),
+					   &error);
 
 	tc_catalog_reply_done(call, result, &error);
 }
@@ -72,15 +72,15 @@ static void run_remove(struct tc_call *call)
 {
 	struct tocsin_error error;
 	int result = tc_catalog_remove_member(
-		tc_catalog_pool(call), tc_call_string(call, "systemId"), tc_call_string(call, "id"),
-		tc_catalog_actor(call), &error);
+		tc_catalog_pool(call), tc_call_string(call, "systemId"),
+		tc_call_string(call, "groupId"), tc_catalog_actor(call), &error);
 
 	tc_catalog_reply_done(call, result, &error);
 }
 
-#define GROUP_ID                                                                                   \
+#define GROUP_ID(field)                                                                            \
 	{                                                                                          \
-		.name = "id", .type = TC_FIELD_UUID, .place = TC_IN_PATH, .flags = TC_REQUIRED,    \
+		.name = (field), .type = TC_FIELD_UUID, .place = TC_IN_PATH, .flags = TC_REQUIRED, \
 		.description = "The group's id"                                                    \
 	}
 
@@ -93,7 +93,7 @@ static const struct tc_field list_fields[] = {
 	TC_CATALOG_FIELD_END,
 };
 
-static const struct tc_field get_fields[] = {GROUP_ID, TC_CATALOG_FIELD_END};
+static const struct tc_field get_fields[] = {GROUP_ID("id"), TC_CATALOG_FIELD_END};
 
 static const struct tc_field create_fields[] = {
 	{.name = "name",
@@ -107,7 +107,7 @@ static const struct tc_field create_fields[] = {
 };
 
 static const struct tc_field update_fields[] = {
-	GROUP_ID,
+	GROUP_ID("id"),
 	{.name = "name",
 	 .type = TC_FIELD_STRING,
 	 .min = 1,
@@ -118,7 +118,7 @@ static const struct tc_field update_fields[] = {
 };
 
 static const struct tc_field member_fields[] = {
-	GROUP_ID,
+	GROUP_ID("groupId"),
 	{.name = "systemId",
 	 .type = TC_FIELD_STRING,
 	 .place = TC_IN_PATH,
@@ -129,7 +129,7 @@ static const struct tc_field member_fields[] = {
 	TC_CATALOG_FIELD_END,
 };
 
-#define MEMBER_PATH "/api/v1/groups/{id}/systems/{systemId}"
+#define MEMBER_PATH "/api/v1/groups/{groupId}/systems/{systemId}"
 
 const struct tc_procedure tc_catalog_group_procedures[] = {
 	{.name = "listGroups",
@@ -142,6 +142,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .run = run_list,
 	 .flags = TC_CACHED,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "200 GroupPage",
 	 .summary = "Lists groups of systems, newest first"},
 	{.name = "createGroup",
 	 .group = "catalog",
@@ -152,6 +153,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .fields = create_fields,
 	 .run = run_create,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "201 Group",
 	 .summary = "Makes a group of systems"},
 	{.name = "getGroup",
 	 .group = "catalog",
@@ -164,6 +166,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .flags = TC_CACHED,
 	 .about = TC_ABOUT_CATALOG,
 	 .about_thing = "id",
+	 .answers = "200 Group",
 	 .summary = "Shows a group"},
 	{.name = "updateGroup",
 	 .group = "catalog",
@@ -174,6 +177,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .fields = update_fields,
 	 .run = run_update,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "200 Group",
 	 .summary = "Changes a group"},
 	{.name = "deleteGroup",
 	 .group = "catalog",
@@ -184,6 +188,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .fields = get_fields,
 	 .run = run_delete,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "204",
 	 .summary = "Deletes a group; its systems stay"},
 	{.name = "addSystemToGroup",
 	 .group = "catalog",
@@ -194,6 +199,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .fields = member_fields,
 	 .run = run_add,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "204",
 	 .summary = "Puts a system into a group; harmless if it is in it"},
 	{.name = "removeSystemFromGroup",
 	 .group = "catalog",
@@ -204,6 +210,7 @@ const struct tc_procedure tc_catalog_group_procedures[] = {
 	 .fields = member_fields,
 	 .run = run_remove,
 	 .about = TC_ABOUT_CATALOG,
+	 .answers = "204",
 	 .summary = "Takes a system out of a group"},
 	{.name = NULL},
 };
