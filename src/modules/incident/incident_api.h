@@ -48,7 +48,7 @@ void tc_incident_create_run(struct tc_call *call);
 	}
 #define TC_INCIDENT_FIELD_CURSOR                                                                   \
 	{                                                                                          \
-		.name = "cursor", .type = TC_FIELD_CURSOR, .place = TC_IN_QUERY,                     \
+		.name = "cursor", .type = TC_FIELD_CURSOR, .place = TC_IN_QUERY,                   \
 		.description = "nextCursor of the page before"                                     \
 	}
 #define TC_INCIDENT_FIELD_END                                                                      \
