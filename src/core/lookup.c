@@ -147,6 +147,14 @@ static bool build_key(const struct tc_call *call, struct builder *builder,
 	return fits && (!wanted || ret_query->thing);
 }
 
+/* RFC 9111, section 5.2.1.4: the caller wants it from where it comes from. */
+static bool wants_origin(const struct tc_call *call)
+{
+	const char *control = tc_http_request_header(call->request, "Cache-Control");
+
+	return control && strcasestr(control, "no-cache");
+}
+
 bool tc_lookup(struct tc_call *call, const struct tc_route_match *match)
 {
 	struct tc_cache *cache = call->options->cache;
@@ -158,7 +166,7 @@ bool tc_lookup(struct tc_call *call, const struct tc_route_match *match)
 
 	/* An alias with a body has its input there. */
 	if (!cache || !call->is_read || !(call->procedure->flags & TC_CACHED) ||
-	    !build_key(call, &builder, match, key, &query))
+	    wants_origin(call) || !build_key(call, &builder, match, key, &query))
 		return false;
 	switch (tc_cache_find(cache, &query, &call->job.node, &value, &call->load)) {
 	case TC_CACHE_HIT:
