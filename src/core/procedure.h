@@ -36,8 +36,8 @@ enum tc_field_type {
 	TC_FIELD_STRINGS,   /* array of min..max strings, each 1..item_max characters */
 	TC_FIELD_UUIDS,     /* array of min..max UUIDs */
 	TC_FIELD_TIMESTAMP, /* RFC 3339 */
-	TC_FIELD_CURSOR, /* a page's "nextCursor"; the handler gets and gives positions: core/cursor.h */
-	TC_FIELD_ANY /* any JSON; the handler looks itself */
+	TC_FIELD_CURSOR,    /* a page's "nextCursor"; handlers see positions: core/cursor.h */
+	TC_FIELD_ANY        /* any JSON; the handler looks itself */
 };
 
 /* A header is text, and never required; its name is written as in HTTP: "Last-Event-ID". */
