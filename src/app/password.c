@@ -66,10 +66,11 @@ static int read_hidden(const char *prompt, char ret_line[static LINE_SIZE],
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	hidden.c_cc[VEOL] = CTRL_C;
-	fputs(prompt, stderr);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot hide the password: %s",
 					strerror(errno));
+	/* After it: what is typed before would be shown, and is thrown away. */
+	fputs(prompt, stderr);
 	result = read_line(ret_line, error);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	fputc('\n', stderr);

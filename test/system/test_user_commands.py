@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import select
 import subprocess
 
 import pytest
@@ -81,9 +82,14 @@ class Terminal:
         os.close(slave)
         self.text = ""
 
+    def read(self):
+        """OSError when the command has gone."""
+        assert select.select([self.master], [], [], DONE_S)[0], f"it says no more than {self.text!r}"
+        self.text += os.read(self.master, 1000).decode()
+
     def wait_for(self, words):
         while words not in self.text:
-            self.text += os.read(self.master, 1000).decode()
+            self.read()
 
     def answer(self, prompt, typed):
         self.wait_for(prompt)
@@ -93,7 +99,7 @@ class Terminal:
         """Its exit status; all it showed is in `text`."""
         try:
             while True:
-                self.text += os.read(self.master, 1000).decode()
+                self.read()
         except OSError:  # it has gone
             pass
         os.close(self.master)

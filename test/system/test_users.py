@@ -203,6 +203,38 @@ def test_keys_write_events(node, module_database):
     assert Api(node.url, made["key"]).get(SESSION).status == 401
 
 
+def test_repeated_requests(admin, module_database):
+    """With Idempotency-Key a user is made once, and a password changed once; hashing then has no thread of its own."""
+    name = f"once {uuid.uuid4()}"
+    headers, body = {"Idempotency-Key": str(uuid.uuid4())}, {"name": name, "role": "viewer", "password": PASSWORD}
+    first, second = (admin.call("POST", USERS, body, headers) for _ in range(2))
+    assert first.status == second.status == 201 and first.json == second.json
+    assert second.headers["idempotency-replayed"] == "true"
+    assert admin.call("POST", USERS, {**body, "password": "another " + PASSWORD}, headers).status == 422
+
+    session = log_in(f"http://{admin.address}", name)
+    change = {"currentPassword": PASSWORD, "newPassword": "another " + PASSWORD}
+    replies = [session.call("POST", f"{SESSION}/password", change, headers) for _ in range(2)]
+    assert [reply.status for reply in replies] == [204, 204]
+    assert module_database.value("select password_version from users where id = %s", (first.json["id"],)) == 2
+
+
+def test_plain_names(node, admin):
+    """Each procedure also answers at /rest/auth/NAME, by its own rules: there reading by POST needs the token."""
+    made = admin.post("/rest/auth/createUser", {"name": f"rest {uuid.uuid4()}", "role": "viewer",
+                                                "password": PASSWORD}).json
+    reply = node.anonymous.post("/rest/auth/logIn", {"name": made["name"], "password": PASSWORD})
+    assert reply.status == 201
+    session = Session(node.url, reply)
+    assert session.get("/rest/auth/getSession").json["id"] == made["id"]
+    assert session.call("POST", "/rest/auth/getSession", {}, {"X-Tocsin-CSRF": None}).status == 403
+    assert session.post("/rest/auth/getSession", {}).status == 200
+    assert admin.post("/rest/auth/updateUser", {"id": made["id"], "role": "manager"}).json["role"] == "manager"
+    assert made["id"] in admin.get("/rest/auth/listUsers?limit=500").body.decode()
+    assert session.post("/rest/auth/logOut", {}).status == 204
+    assert admin.post("/rest/auth/deleteUser", {"id": made["id"]}).status == 204
+
+
 def test_another_role_is_heard_by_the_other_node(start):
     """Seen to fail, for as long as a node remembers a session (30 s), without the pg_notify of update_user.sql."""
     one, two = start(), start()

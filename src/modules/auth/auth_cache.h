@@ -1,4 +1,4 @@
-/* modules/auth/auth_cache.h: keys a node verified lately.
+/* modules/auth/auth_cache.h: keys and sessions a node verified lately; "key" here is either.
  *
  * Model. TC_AUTH_CACHE_SETS sets of TC_AUTH_CACHE_WAYS entries; a key can be in its set only, and
  * takes the place of the one that expires first. An entry expires after its time, whatever happens.

@@ -1,11 +1,11 @@
 /* modules/auth/auth_password.h: passwords: what is allowed, hashing and checking.
  *
  * argon2id with 19 MiB and two passes, the least that OWASP's "Password Storage Cheat Sheet" names: about
- * 30 ms of one core. The server hashes on one thread (auth_task.h): 19 MiB and one core are the most that
- * any number of log-ins can take. The parameters are part of a hash, so that they may change.
+ * 30 ms of one core. A process hashes one password at a time: 19 MiB and one core are the most that any
+ * number of log-ins can take. The parameters are part of a hash, so that they may change.
  *
- * Pure but for the memory and the time: call hash and matches where that may be spent. sodium_init
- * must have run. */
+ * Threads: any; hash and matches block for their turn and the work, so call them on a thread that may
+ * (tc_auth_submit). sodium_init must have run. */
 #pragma once
 
 #include <stdbool.h>
