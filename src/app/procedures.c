@@ -15,7 +15,7 @@ const struct tc_procedure *const tc_procedure_tables[] = {
 	tc_pagerduty_procedures,     tc_source_procedures,        tc_auth_session_procedures,
 	tc_auth_user_procedures,     tc_catalog_group_procedures, tc_catalog_system_procedures,
 	tc_event_procedures,         tc_status_procedures,        tc_incident_timeline_procedures,
-	tc_incident_bulk_procedures,
+	tc_incident_bulk_procedures, tc_openapi_procedures,
 };
 const size_t tc_procedure_tables_count = TC_ARRAY_LENGTH(tc_procedure_tables);
 

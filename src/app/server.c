@@ -223,6 +223,7 @@ int tc_server_open(struct tc_server *server, struct tocsin_error *error)
 							      tc_server_open_cache,
 							      open_modules,
 							      tc_server_start_events,
+							      tc_server_open_openapi,
 							      open_http};
 	int result = TOCSIN_OK;
 
@@ -245,6 +246,8 @@ void tc_server_close(struct tc_server *server)
 	app->alerts = tc_alert_intake_free(app->alerts);
 	app->creator = tc_incident_creator_free(app->creator);
 	server->router = tc_router_free(server->router);
+	tc_buffer_deinit(&server->openapi);
+	tc_buffer_deinit(&server->docs);
 	server->nodes = tc_nodes_free(server->nodes);
 	app->hints = tc_hints_free(app->hints);
 	tc_server_close_events(server);

@@ -20,6 +20,7 @@ struct tc_server {
 	struct tocsin_pool *event_pool;
 	struct tc_event_reader *audit;
 	struct tc_event_retention *retention;
+	struct tc_buffer openapi, docs; /* what the API says of itself */
 	struct tc_router *router;
 	/* Requests come in before its making has returned: handlers find NULL for a moment. */
 	_Atomic(struct tc_http_server *) http;
@@ -49,6 +50,10 @@ int tc_server_open_cache(struct tc_server *server, struct tocsin_error *error);
 int tc_server_start_events(struct tc_server *server, struct tocsin_error *error);
 /* When requests and hints have stopped. Allowed on what is half open. */
 void tc_server_close_events(struct tc_server *server);
+
+/* Procedures /openapi.json and /docs (openapi_api.c), and making what they answer, before requests come. */
+extern const struct tc_procedure tc_openapi_procedures[];
+int tc_server_open_openapi(struct tc_server *server, struct tocsin_error *error);
 
 /* Procedures /healthz, /readyz and /metrics (status_api.c); ends with a row whose name is NULL. */
 extern const struct tc_procedure tc_status_procedures[];

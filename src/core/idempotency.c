@@ -6,6 +6,7 @@
 #include "core/answer.h"
 #include "core/call.h"
 #include "core/claim.h"
+#include "core/openapi.h"
 #include "pg/join.h"
 #include "pg/query.h"
 #include "pg/transaction.h"
@@ -78,14 +79,18 @@ static void keep_credential(struct tc_claim *claim, const char *authorization)
 	claim->has_credential = true;
 }
 
+bool tc_procedure_is_idempotent(const struct tc_procedure *procedure)
+{
+	return procedure->method == TC_POST &&
+	       !(procedure->flags & (TC_FOREIGN | TC_UNKNOWN_FIELDS_ALLOWED | TC_CALLER_IGNORED));
+}
+
 bool tc_idempotency_begin(struct tc_call *call, const struct tc_credentials *credentials,
 			  struct tc_problem *problem)
 {
-	const struct tc_procedure *procedure = call->procedure;
 	const char *key;
 
-	if (!call->options->work_pool || procedure->method != TC_POST ||
-	    procedure->flags & (TC_UNKNOWN_FIELDS_ALLOWED | TC_CALLER_IGNORED))
+	if (!call->options->work_pool || !tc_procedure_is_idempotent(call->procedure))
 		return true;
 	key = tc_http_request_header(call->request, HEADER);
 	if (!key)

@@ -2,12 +2,13 @@
 #include "core/router.h"
 
 #include "core/metrics.h"
+#include "core/openapi.h"
 #include "core/validate.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const method_names[] = {
+const char *const tc_method_names[] = {
 	[TC_GET] = "GET", [TC_POST] = "POST",     [TC_PATCH] = "PATCH",
 	[TC_PUT] = "PUT", [TC_DELETE] = "DELETE",
 };
@@ -253,8 +254,8 @@ static int find_method(const char *name)
 {
 	if (strcmp(name, "HEAD") == 0)
 		return TC_GET;
-	for (unsigned i = 0; i < TC_ARRAY_LENGTH(method_names); i++)
-		if (strcmp(name, method_names[i]) == 0)
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(tc_method_names); i++)
+		if (strcmp(name, tc_method_names[i]) == 0)
 			return (int)i;
 	return -1;
 }
@@ -283,9 +284,9 @@ void tc_route_allow(unsigned methods, char ret_text[static TC_ALLOW_SIZE])
 	size_t length = 0;
 
 	ret_text[0] = '\0';
-	for (unsigned i = 0; i < TC_ARRAY_LENGTH(method_names) && length < TC_ALLOW_SIZE; i++)
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(tc_method_names) && length < TC_ALLOW_SIZE; i++)
 		if (methods & 1u << i)
 			length += (size_t)snprintf(ret_text + length, TC_ALLOW_SIZE - length,
 						   "%s%s%s", length > 0 ? ", " : "",
-						   method_names[i], i == TC_GET ? ", HEAD" : "");
+						   tc_method_names[i], i == TC_GET ? ", HEAD" : "");
 }

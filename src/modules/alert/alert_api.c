@@ -116,6 +116,7 @@ const struct tc_procedure tc_alert_procedures[] = {
 	 .fields = alertmanager_fields,
 	 .run = ingest_alertmanager,
 	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
+	 .answers = "200 AlertsReceived",
 	 .summary = "Takes in Alertmanager's webhook, version 4"},
 	{0},
 };

@@ -274,6 +274,7 @@ const struct tc_procedure tc_pagerduty_procedures[] = {
 	 .fields = fields,
 	 .run = ingest_pagerduty,
 	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
+	 .answers = "202 PagerDutyReply",
 	 .summary = "Takes in an event as PagerDuty's Events API does, version 2"},
 	{0},
 };

@@ -112,6 +112,7 @@ const struct tc_procedure tc_source_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = create_fields,
 	 .run = create_source,
+	 .answers = "201 NewSource",
 	 .summary = "Makes a source of PagerDuty events; its routing key is in this answer only"},
 	{.name = "listSources",
 	 .method = TC_GET,
@@ -121,6 +122,7 @@ const struct tc_procedure tc_source_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = list_fields,
 	 .run = list_sources,
+	 .answers = "200 SourcePage",
 	 .summary = "Lists sources, newest first, without their routing keys"},
 	{.name = "revokeSource",
 	 .method = TC_DELETE,
@@ -130,6 +132,7 @@ const struct tc_procedure tc_source_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = revoke_fields,
 	 .run = revoke_source,
+	 .answers = "204",
 	 .summary = "Revokes a source's routing key for good"},
 	{0},
 };

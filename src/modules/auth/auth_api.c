@@ -104,6 +104,7 @@ const struct tc_procedure tc_auth_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = create_fields,
 	 .run = create_api_key,
+	 .answers = "201 NewApiKey",
 	 .summary = "Makes an API key; its secret is shown in this answer only"},
 	{.name = "listApiKeys",
 	 .group = "auth",
@@ -113,6 +114,7 @@ const struct tc_procedure tc_auth_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = list_fields,
 	 .run = list_api_keys,
+	 .answers = "200 ApiKeyPage",
 	 .summary = "Lists API keys, newest first, without their secrets"},
 	{.name = "revokeApiKey",
 	 .group = "auth",
@@ -122,6 +124,7 @@ const struct tc_procedure tc_auth_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = revoke_fields,
 	 .run = revoke_api_key,
+	 .answers = "204",
 	 .summary = "Revokes an API key on every node"},
 	{0},
 };

@@ -93,6 +93,7 @@ const struct tc_procedure tc_event_procedures[] = {
 	 .run_on = TC_RUN_WORK,
 	 .fields = audit_fields,
 	 .run = run_list_audit,
+	 .answers = "200 AuditPage",
 	 .summary = "Lists who changed what and when, newest first"},
 	{.name = NULL},
 };
