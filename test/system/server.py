@@ -53,6 +53,7 @@ class Server:
                          **({"DATABASE_URL": database_url} if database_url else {}),
                          **({"TOCSIN_ADMIN_KEY": admin_key} if admin_key else {}), **(settings or {})}
         self.key, self.process, self.url = admin_key, None, None
+        self.options = {}  # of `spawn`
         # The end of what it said: a process that says too much must not eat the test's memory.
         self.lines, self._reader = collections.deque(maxlen=10000), None
         self._told_address = threading.Event()
@@ -85,18 +86,18 @@ class Server:
         stream.close()
         self._told_address.set()
 
-    def spawn(self):
-        """Starts the process and reads what it says, without waiting for more."""
+    def spawn(self, program=BINARY, **options):
+        """Starts the process and reads what it says, without waiting for more. `options` are Popen's."""
         self._told_address.clear()
-        self.process = subprocess.Popen([BINARY, "serve"], env=environment(self.settings), text=True,
-                                        errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([program, "serve"], env=environment(self.settings), text=True,
+                                        errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
         self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
         self._reader.start()
         return self
 
     def start(self):
         """Returns when it says where it listens, and /readyz agrees."""
-        self.spawn()
+        self.spawn(**self.options)
         told = self._told_address.wait(START_S)
         assert told and self.process.poll() is None, f"serve did not start:\n{self.log}"
         wait_for(self.is_ready, "/readyz answers 200", START_S)

@@ -1,0 +1,42 @@
+"""An ordinary user starts Tocsin: the data goes where that user's data lives, and PostgreSQL runs as that user."""
+import os
+import pathlib
+import shutil
+
+import pytest
+
+from server import BINARY, Server
+
+@pytest.fixture
+def node(monkeypatch):
+    """A server of an ordinary user, whose home is the server's folder; not started yet."""
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    with Server(admin_key=None) as made:
+        del made.settings["TOCSIN_DATA_DIR"]
+        made.settings["HOME"] = made.folder
+        # A clone may be where only root can go.
+        made.options = {"program": shutil.copy(BINARY, made.folder / "tocsin"), "cwd": made.folder}
+        if os.geteuid() == 0:
+            shutil.chown(made.folder, "nobody")
+            made.options.update(user="nobody", group="nogroup", extra_groups=[])
+        yield made
+
+
+@pytest.mark.parametrize("data_home", [None, "mine"])
+def test_an_ordinary_user(node, data_home):
+    """Without TOCSIN_DATA_DIR: $XDG_DATA_HOME/tocsin, else ~/.local/share/tocsin. Seen to fail:
+    with root's place for everybody, which is not theirs to write."""
+    if data_home:
+        node.settings["XDG_DATA_HOME"] = node.folder / data_home
+    data = node.folder / (data_home or ".local/share") / "tocsin"
+    node.start()
+    assert f"Its data lives in {data}" in node.lines
+    node.key = next(word for word in node.log.split() if word.startswith("tocsin_"))
+    assert node.api.create_once("mine").status == 201
+    owner = data.stat()
+    assert owner.st_mode & 0o077 == 0  # nobody else's business
+    pidfile = data / "postgres" / "postmaster.pid"
+    postmaster = pidfile.read_text().split()[0]
+    assert pathlib.Path(f"/proc/{postmaster}").stat().st_uid == owner.st_uid == node.folder.stat().st_uid
+    node.stop()
+    assert not pidfile.exists()
