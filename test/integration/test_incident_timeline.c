@@ -59,8 +59,8 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql(
-		"set client_min_messages = warning; truncate systems, incidents, events cascade"));
+	free(tc_test_sql("set client_min_messages = warning; truncate systems, incidents, events, "
+			 "alerts cascade"));
 	return 0;
 }
 
@@ -378,6 +378,41 @@ static void test_replacing_in_a_storm_of_creates(void **state)
 	}
 }
 
+static int record_firing(struct tocsin_connection *connection, void *userdata,
+			 struct tocsin_error *error)
+{
+	const char *opened = userdata;
+	const char *const values[] = {"{test}",   "{key}",    "{x}", "{minor}", "{t}",
+				      "{\"{}\"}", "{\"{}\"}", "{t}", opened};
+
+	return tc_query(connection, &tc_sql_alert_record_firing, values, NULL, error);
+}
+
+/* Between opening an incident for an alert and writing the alert, an older incident gets its system: seen to
+ * fail (the alert is with the older one, and what it opened is nobody's) without the first key of the order. */
+static void test_an_alert_stays_with_what_its_batch_opened(void **state)
+{
+	char opened[TC_UUID_SIZE + 2], older[TC_UUID_SIZE];
+
+	(void)state;
+	open_one("{other}");
+	memcpy(older, incident, sizeof(older));
+	open_one("{x}");
+	snprintf(opened, sizeof(opened), "{%s}", incident);
+	memcpy(incident, older, sizeof(older));
+	assert_int_equal(replace("{x}", NULL), TOCSIN_OK);
+	assert_int_equal(tocsin_pool_transact(pool, record_firing, opened, NULL), TOCSIN_OK);
+	assert_int_equal(
+		tc_test_sql_number("select count(*) from alerts a, alert_incidents o where "
+				   "a.incident_id = o.incident_id"),
+		1);
+	opened[1] = opened[1] == '0' ? '1' : '0'; /* an id that nothing has: the oldest */
+	assert_int_equal(tocsin_pool_transact(pool, record_firing, opened, NULL), TOCSIN_OK);
+	assert_int_equal(tc_test_sql_number("select count(*) from alerts a where incident_id = "
+					    "(select min(id::text)::uuid from incidents)"),
+			 1);
+}
+
 /* --- lists --- */
 
 static int open_member(void *argument, unsigned index, struct tocsin_error *error)
@@ -437,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup(test_replacing_keeps_what_stays, clean),
 		cmocka_unit_test_setup(test_replacing_while_it_resolves, clean),
 		cmocka_unit_test_setup(test_replacing_in_a_storm_of_creates, clean),
+		cmocka_unit_test_setup(test_an_alert_stays_with_what_its_batch_opened, clean),
 		cmocka_unit_test_setup(test_lists_are_in_the_order_of_created_at, clean),
 	};
 

@@ -1,5 +1,6 @@
--- Writes the firing reports of a batch. Those that want an incident get the oldest open one of their
--- system, which open_batch.sql has made sure of; the others keep theirs.
+-- Writes the firing reports of a batch. Those that want an incident get the one that this batch has opened for
+-- their system, else the oldest open one, which open_batch.sql has made sure of; the others keep theirs. An
+-- older one can be there beside a new one: somebody gave it the system since, or reopened it.
 -- $1 sources, $2 dedup keys, $3 system ids, $4 severities, $5 titles, $6 labels, $7 annotations (JSON),
 -- $8 whether each wants an incident, $9 ids of the incidents this batch may have opened
 -- Columns, a row an alert, in order: incident_id.
@@ -8,7 +9,7 @@ with item as (
 			select s.incident_id
 			from incident_systems s
 			where s.system_id = i.system_id and s.is_open
-			order by s.incident_id
+			order by s.incident_id = any ($9::uuid[]) desc, s.incident_id
 			limit 1) end as incident_id
 	from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
 		$8::boolean[]) with ordinality
