@@ -5,7 +5,7 @@
  * incident wait for each other, and the server ends one of them; without blame_deletion a create
  * that names a system being deleted fails with a foreign key's error; without the key a deletion
  * does not wait for a create; without the second question in catalog_change.c the losers of a name are told
- * no field. */
+ * no field; with an index that regards case several of them win. */
 #include "base/memory.h"
 #include "modules/catalog/catalog.h"
 #include "modules/incident/incident.h"
