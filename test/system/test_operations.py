@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 
+import psycopg2
 import pytest
 
 from api import Api
@@ -45,8 +46,7 @@ def process(command, port, **options):
 
 
 def test_two_nodes_behind_nginx(start, tmp_path):
-    """With docs/examples/nginx.conf: creates go to both nodes, an event passes at once (it comes never with
-    proxy_buffering on: seen), and when one node goes the other answers everything."""
+    """With docs/examples/nginx.conf: creates go to both nodes, an event passes at once, and when one node goes the other answers everything."""
     nginx, port = need("nginx"), free_port()
     nodes = [start(), start()]
     text = (EXAMPLES / "nginx.conf").read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}")
@@ -128,6 +128,31 @@ def test_pgbouncer_with_transactions(cluster, database, tmp_path):
             if done.returncode:
                 break
         assert done.returncode != 0 and "prepared statement" in done.stderr, done
+
+
+def test_what_pgbouncer_does_to_sessions(cluster, database, tmp_path):
+    """The rows of the document's table on pool_mode=transaction, each seen: locks and settings of a client are another's,
+    and notifications go nowhere. Tocsin without PgBouncer sees none of this (test_dedupe, test_lock_run)."""
+    with pgbouncer(cluster, tmp_path, "transaction") as address:
+        one, other = (psycopg2.connect(address + database.name) for _ in range(2))
+        with contextlib.closing(one), contextlib.closing(other):
+            one.autocommit = other.autocommit = True
+
+            def ask(connection, statement):
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+                    return cursor.fetchone()[0] if cursor.description else None
+            assert ask(one, "select pg_try_advisory_lock(1)") and ask(other, "select pg_try_advisory_lock(1)")
+            ask(one, "select set_config('lock_timeout', '1234ms', false)")
+            assert ask(other, "show lock_timeout") == "1234ms"
+            direct = database.connect()
+            with contextlib.closing(direct):
+                for listener in (one, direct):
+                    ask(listener, "listen tocsin")
+                database.rows("select pg_notify('tocsin', 'look')")
+                wait_for(lambda: direct.poll() or direct.notifies, "who is connected directly hears it")
+                one.poll()
+                assert not one.notifies
 
 
 def test_backup_and_restore(cluster, database, start):
