@@ -4,6 +4,7 @@
 
 #include "app/nodes.h"
 #include "base/macro.h"
+#include "core/cache.h"
 #include "core/event_retention.h"
 #include "core/hints.h"
 #include "core/metrics.h"
@@ -281,6 +282,26 @@ static void format_alerts(struct tc_server *server, struct tc_buffer *out)
 		   (double)stats.incidents_resolved);
 }
 
+static void format_cache(struct tc_server *server, struct tc_buffer *out)
+{
+	struct tc_cache_stats stats;
+
+	tc_cache_get_stats(server->app.cache, &stats);
+	format_one(out, "tocsin_cache_entries", "gauge", "Answers that are kept.",
+		   (double)stats.entries);
+	format_one(out, "tocsin_cache_bytes", "gauge", "Memory for them.", (double)stats.bytes);
+	format_one(out, "tocsin_cache_hits_total", "counter", "Reads answered from the cache.",
+		   (double)stats.hits);
+	format_one(out, "tocsin_cache_loads_total", "counter",
+		   "Reads that were kept, if nothing overtook them.", (double)stats.loads);
+	format_one(out, "tocsin_cache_waits_total", "counter",
+		   "Reads that waited for another's load.", (double)stats.waits);
+	format_one(out, "tocsin_cache_bypasses_total", "counter", "Reads the cache was no use for.",
+		   (double)stats.bypasses);
+	format_one(out, "tocsin_cache_evicted_total", "counter", "Answers that had to make room.",
+		   (double)stats.evicted);
+}
+
 void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)
 {
 	format_pools(server, out);
@@ -291,4 +312,5 @@ void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)
 	format_batchers(server, out);
 	format_creates(server, out);
 	format_alerts(server, out);
+	format_cache(server, out);
 }
