@@ -93,7 +93,8 @@ def test_hints_are_coalesced(start, database):
 
 
 def test_a_lost_hint_costs_a_look(start, database):
-    """Written past Tocsin, so that nobody sends a hint. Seen to wait without end when the timed look was taken out."""
+    """Written past Tocsin, so that nobody sends a hint. Without the timed look it would
+    wait without end."""
     node = start()
     with Stream(node.anonymous) as stream:
         for _ in range(3):
@@ -128,8 +129,8 @@ def test_every_session_may_die(start, database):
 
 
 def test_commits_out_of_order(start, database):
-    """A transaction that wrote first commits last. Seen to lose its event when readers went by sequence, or did not
-    stay below pg_snapshot_xmin."""
+    """A transaction that wrote first commits last. Readers that go by sequence, or do not stay
+    below pg_snapshot_xmin, lose its event."""
     node = start()
     early, late = str(uuid.uuid4()), str(uuid.uuid4())
     statement = "insert into events (kind, subject, action) values ('incident.lifecycle.changed', %s, 'updated')"
@@ -235,7 +236,7 @@ def test_comments_keep_it_open(start):
 
 def test_a_slow_reader_is_disconnected_and_comes_back(start, database):
     """It is cut off when its queue is full; one that reads gets everything; and the slow one resumes without a
-    gap. Seen to grow by all that was written, without the bound of the queue."""
+    gap. Without the bound of the queue the server would hold all that was written."""
     node = start()
     with Stream(node.anonymous) as good:
         slow = Stream(node.anonymous, receive_buffer=4096)  # opened, and not read
