@@ -45,8 +45,7 @@ def stop_and_time(node):
 
 def test_statements_stuck_behind_an_outside_lock(start, database):
     """Twice as many reads as work connections wait for a table that another session locked, and never lets go of.
-    Seen without the watch over the stop: it takes 60 s for each query that a work thread has to give up, one after
-    the other, and the clients get no answer at all."""
+    Seen without the watch over the stop: it lasts the 60 s that a query may take."""
     node = start(DATABASE_POOL_MAX=2)
     wanted = node.api.create("held")["id"]
     replies = []
@@ -62,7 +61,7 @@ def test_statements_stuck_behind_an_outside_lock(start, database):
 
 @pytest.mark.parametrize("lock_pool", [2, 10])
 def test_creates_waiting_for_a_key_that_never_comes(start, database, lock_pool):
-    """With a bound of an hour for the wait. Seen without the watch: the stop lasts that hour."""
+    """With a bound of an hour for the wait. Seen without the watch: the stop had not ended after 90 s."""
     node = start(DATABASE_LOCK_POOL_MAX=lock_pool, DATABASE_LOCK_TIMEOUT_MS=3600000)
     replies = []
     with database.hold_key(dedupe_key("kept")):
