@@ -314,7 +314,10 @@ static json_t *first_list(json_t *answer)
 static int resolve_name(struct request *request, struct tocsin_error *error)
 {
 	const struct tc_procedure *list = tc_procedure_find(request->remote->find);
-	const char *name = json_string_value(json_object_get(request->input, "id"));
+	struct tc_remote_word word;
+	const char *name = tc_remote_word(request->remote, 0, &word)
+				   ? json_string_value(json_object_get(request->input, word.field))
+				   : NULL;
 	TC_CLEANUP(json_decref) json_t *input = json_object();
 
 	if (!name || is_uuid(name))
@@ -332,7 +335,8 @@ static int resolve_name(struct request *request, struct tocsin_error *error)
 			const char *other = json_string_value(json_object_get(item, "name"));
 
 			if (other && strcasecmp(other, name) == 0) {
-				json_object_set(request->input, "id", json_object_get(item, "id"));
+				json_object_set(request->input, word.field,
+						json_object_get(item, "id"));
 				return TOCSIN_OK;
 			}
 		}
