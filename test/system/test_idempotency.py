@@ -1,6 +1,6 @@
 """Idempotency-Key: one change however often a request is sent, to whichever node, whatever dies in between.
 
-How each was seen to fail: without the stored answer (core/sql/store_answers.sql answers nothing) every second request
+What each is for, to be seen by taking it out: without the stored answer (core/sql/store_answers.sql answers nothing) every second request
 makes a second change; with the answer stored after the commit, in a transaction of its own, the kill tests find
 more incidents than keys; without claim_key.sql the second of two at once is told 409 "taken" by the catalog; with a plain hash
 in place of the keyed one, the password test finds it in the table.

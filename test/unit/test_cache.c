@@ -1,6 +1,6 @@
 /* test/unit/test_cache.c: the cache by itself: one loads, nothing old comes back, nothing grows.
  *
- * How each was seen to fail: without the queue of waiters (find answers LOAD) two load at once; with is_overtaken always
+ * How each was seen to fail: with is_overtaken always
  * false an older load overwrites a newer drop, and a late caller waits for it; without make_room the bounds are
  * exceeded; without the comparison with started_ms an entry lives for ever. */
 #include "unit.h"
