@@ -164,8 +164,13 @@ int tc_pipeline_run(struct tc_pipeline *pipeline, struct tocsin_error *error)
 	}
 	for (unsigned i = 0; i < pipeline->count && !connection->is_broken; i++)
 		code = receive_statement(pipeline, i, deadline_ms, code, error);
+	/* It will be closed: what it still has to say does not matter. But nothing is done that the server
+	 * did not say; it may have said goodbye (hear_notice) before, between or after the statements. */
+	if (connection->is_broken && code == TOCSIN_OK)
+		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
+					"lost the database connection: the server ended it");
 	if (connection->is_broken)
-		return code; /* it will be closed: what it still has to say does not matter */
+		return code;
 	lost = receive_sync(connection, deadline_ms, code == TOCSIN_OK ? error : NULL);
 	return code == TOCSIN_OK ? lost : code;
 }

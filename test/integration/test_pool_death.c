@@ -364,6 +364,36 @@ static void test_away_and_back(void **state)
 	assert_int_equal(unlink(link), 0);
 }
 
+/* Ends its own session, and hears the server's last words before it returns success. */
+static int end_own_session(struct tocsin_connection *connection, void *userdata,
+			   struct tocsin_error *error)
+{
+	PGconn *pg = tocsin_connection_pg(connection);
+
+	(void)error;
+	*(unsigned *)userdata += 1;
+	assert_int_equal(tc_test_terminate_backends("told"), 1);
+	PQconsumeInput(pg);
+	PQisBusy(pg); /* parses what came */
+	return TOCSIN_OK;
+}
+
+/* The server says goodbye between the work and its commit. Nothing is a success that the server did not
+ * confirm (seen: a pipeline that was not even read counted as one, and the missing answer was looked into). */
+static void test_goodbye_before_commit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tocsin_error error;
+	unsigned calls = 0;
+
+	fixture->work_pool = make_pool("told", TOCSIN_POOL_WORK, tc_test_conninfo(), TC_PATIENCE_MS,
+				       &fixture->work_reports);
+	assert_code(tocsin_pool_transact(fixture->work_pool, end_own_session, &calls, &error),
+		    TOCSIN_E_UNAVAILABLE);
+	assert_int_equal(calls, 1); /* what may have been committed is not done again */
+	assert_ok(tocsin_pool_transact(fixture->work_pool, select_one, NULL, &error));
+}
+
 /* The same with the whole server killed: from the moment it accepts again, the pool serves; until
  * then the answer is "unavailable", and nothing else. Last, because it ends every connection. */
 static void test_server_killed(void **state)
@@ -390,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idle_timeout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_server_that_never_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_away_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_goodbye_before_commit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_server_killed, set_up, tear_down),
 	};
 
