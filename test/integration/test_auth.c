@@ -133,7 +133,8 @@ static void test_roles(void **state)
 		const char *role;
 		uint32_t rules;
 	} cases[] = {
-		{"admin", READ | MANAGE | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE},
+		{"admin",
+		 READ | MANAGE | TC_RULE_KEY_MANAGE | TC_RULE_USER_MANAGE | TC_RULE_AUDIT_READ},
 		{"manager", READ | MANAGE},
 		{"viewer", READ},
 	};
