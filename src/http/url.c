@@ -1,6 +1,7 @@
 /* http/url.c: see url.h. */
 #include "http/url.h"
 
+#include "base/macro.h"
 #include "base/utf8.h"
 #include <string.h>
 #include <strings.h>
@@ -45,9 +46,11 @@ bool tc_url_decode(char *text, size_t length, size_t *ret_length)
 
 bool tc_url_is_web(const char *text)
 {
-	size_t scheme = strncasecmp(text, "https://", 8) == 0  ? 8
-			: strncasecmp(text, "http://", 7) == 0 ? 7
-							       : 0;
+	static const char *const schemes[] = {"https://", "http://"};
+	const char *host = NULL;
 
-	return scheme > 0 && strcspn(text + scheme, "/?#") > 0 && !strpbrk(text, " \t\r\n\"<>");
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(schemes); i++)
+		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
+			host = text + strlen(schemes[i]);
+	return host && strcspn(host, "/?#") > 0 && !strpbrk(text, " \t\r\n\"<>");
 }
