@@ -37,7 +37,7 @@ static void add_parameters(struct tc_document *document, json_t *operation,
 		if (field->place != TC_IN_BODY)
 			tc_document_append(
 				document, list,
-				parameter(document, field->name, is_path ? "path" : "query",
+				parameter(document, field->name, tc_document_place(field->place),
 					  is_path || field->flags & TC_REQUIRED,
 					  tc_document_field(document, field), field->description));
 	}

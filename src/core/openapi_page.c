@@ -1,6 +1,8 @@
 /* core/openapi_page.c: the table of procedures as a page for people; see openapi.h. */
 #include "core/openapi.h"
 
+#include "core/openapi_schema.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -72,9 +74,6 @@ static void append_type(struct tc_buffer *out, const struct tc_field *field)
 
 static void append_fields(struct tc_buffer *out, const struct tc_procedure *row)
 {
-	static const char *const places[] = {
-		[TC_IN_BODY] = "body", [TC_IN_QUERY] = "query", [TC_IN_PATH] = "path"};
-
 	if (!row->fields || !row->fields->type)
 		return;
 	tc_buffer_append_text(out, "<table><tr><th>Field<th>In<th>Type<th>What it is</tr>");
@@ -85,7 +84,7 @@ static void append_fields(struct tc_buffer *out, const struct tc_procedure *row)
 		escape(out, field->name);
 		tc_buffer_append_format(out, "</code>%s<td>%s<td>",
 					is_required ? " <span class=soft>required</span>" : "",
-					places[field->place]);
+					tc_document_place(field->place));
 		append_type(out, field);
 		tc_buffer_append_text(out, "<td>");
 		if (field->description)

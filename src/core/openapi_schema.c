@@ -223,3 +223,14 @@ json_t *tc_document_components(struct tc_document *document)
 	tc_document_put(document, components, "schemas", schemas);
 	return components;
 }
+
+const char *tc_document_place(enum tc_field_place place)
+{
+	static const char *const places[] = {[TC_IN_BODY] = "body",
+					     [TC_IN_QUERY] = "query",
+					     [TC_IN_PATH] = "path",
+					     [TC_IN_HEADER] = "header"};
+	_Static_assert(TC_ARRAY_LENGTH(places) == TC_IN_COUNT, "every place has a name");
+
+	return places[place];
+}

@@ -19,3 +19,6 @@ json_t *tc_document_schema(struct tc_document *document, const char *name); /* a
 json_t *tc_document_content(struct tc_document *document, const char *type, json_t *schema);
 json_t *tc_document_field(struct tc_document *document, const struct tc_field *field);
 json_t *tc_document_components(struct tc_document *document);
+
+/* Where a field stands: "body", "query", "path", "header". */
+const char *tc_document_place(enum tc_field_place place);

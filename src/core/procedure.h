@@ -41,7 +41,7 @@ enum tc_field_type {
 };
 
 /* A header is text, and never required; its name is written as in HTTP: "Last-Event-ID". */
-enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH, TC_IN_HEADER };
+enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH, TC_IN_HEADER, TC_IN_COUNT };
 
 enum {
 	TC_REQUIRED = 1u << 0,
