@@ -1,7 +1,7 @@
 /* test_pool_hosts.c: a pool whose connection string names several hosts: one that is not there, one that
  * takes connections and never answers, one that does not take writes, and the right one.
  *
- * Seen to fail: with one connect_timeout of the whole bound for each host, "mute" (it takes twice the bound);
+ * What to take out to see it fail (not tried yet): with one connect_timeout of the whole bound for each host, "mute" (it takes twice the bound);
  * without read-write in the string, "writes" (the first host is as good as the second). */
 #include "base/clock.h"
 #include "support/crew.h"
