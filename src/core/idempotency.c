@@ -82,7 +82,8 @@ static void keep_credential(struct tc_claim *claim, const char *authorization)
 bool tc_procedure_is_idempotent(const struct tc_procedure *procedure)
 {
 	return procedure->method == TC_POST &&
-	       !(procedure->flags & (TC_FOREIGN | TC_UNKNOWN_FIELDS_ALLOWED | TC_CALLER_IGNORED));
+	       !(procedure->flags &
+		 (TC_FOREIGN | TC_UNKNOWN_FIELDS_ALLOWED | TC_CALLER_IGNORED | TC_CHANGES_NOTHING));
 }
 
 bool tc_idempotency_begin(struct tc_call *call, const struct tc_credentials *credentials,

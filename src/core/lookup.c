@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "core/cache.h"
+#include "core/idempotency.h"
 #include "core/metrics.h"
+#include "core/validate.h"
 #include "http/url.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +87,6 @@ static void add_path(struct builder *builder, const struct tc_route_match *match
 		text = builder->text + builder->parameters[builder->count - 1].offset;
 		if (!tc_url_decode(text, segment->length, &decoded) || strlen(text) != decoded)
 			builder->failed = true;
-		if (field->type == TC_FIELD_UUID)
-			lower(text);
 	}
 }
 
@@ -133,8 +133,12 @@ static bool build_key(const struct tc_call *call, struct builder *builder,
 	ret_query->thing = NULL;
 	for (unsigned i = 0; i < builder->count && fits; i++) {
 		const struct parameter *parameter = &builder->parameters[i];
-		const char *text = builder->text + parameter->offset;
+		const struct tc_field *field =
+			tc_validate_find(call->procedure->fields, parameter->name, TC_PLACE_ANY);
+		char *text = builder->text + parameter->offset;
 
+		if (field && field->type == TC_FIELD_UUID)
+			lower(text); /* one id, one key, whoever writes it how */
 		fits = append(key, &length, parameter->name, strlen(parameter->name) + 1) &&
 		       append(key, &length, text, strlen(text) + 1);
 		if (wanted && strcmp(parameter->name, wanted) == 0)
@@ -191,8 +195,11 @@ void tc_lookup_drop(struct tc_call *call)
 	struct tc_cache *cache = call->options->cache;
 	const char *thing;
 
-	if (!cache || !procedure || !procedure->about || procedure->flags & TC_CACHED)
+	if (!cache || !procedure || !procedure->about ||
+	    procedure->flags & (TC_CACHED | TC_CHANGES_NOTHING))
 		return;
+	if (!call->has_run && !tc_idempotency_is_replay(call))
+		return; /* refused before anything was done: strangers shall not empty the cache */
 	thing = procedure->about_thing ? tc_call_string(call, procedure->about_thing) : NULL;
 	if (procedure->flags & TC_ONLY_ADDS)
 		tc_cache_drop_lists(cache, procedure->about);

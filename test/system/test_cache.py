@@ -76,6 +76,39 @@ def test_health_overrides_are_never_cached(node):
     assert hits(node) == before
 
 
+def test_refused_writes_drop_nothing(node):
+    """Strangers cannot empty the cache. Seen to fail when a refused call dropped what it was about."""
+    made = node.api.create("kept")
+    path = f"{INCIDENTS}/{made['id']}"
+    wait_for(lambda: (node.api.get(path), hits(node) > 0)[1], "an answer comes from the cache")
+    before = hits(node)
+    for _ in range(10):
+        assert node.anonymous.call("PATCH", path, {"title": "No"}).status == 401
+        assert node.api.call("PATCH", path, {"title": 7}).status == 400
+        assert node.api.get(path).json["title"] == made["title"]
+    assert hits(node) == before + 10
+
+
+def test_an_id_is_one_whoever_writes_it_how(node):
+    """A write is seen also by who asks with capitals. Seen to fail when only ids in paths were made small."""
+    made = node.api.create("capitals")
+    alias = f"/rest/incident/getIncident?id={made['id'].upper()}"
+    for number in range(5):
+        assert node.api.call("PATCH", f"{INCIDENTS}/{made['id']}", {"title": f"Title {number}"}).status == 200
+        for _ in range(2):
+            assert node.api.get(alias).json["title"] == f"Title {number}"
+
+
+def test_reads_by_post_tell_nobody(node):
+    """They change nothing: no NOTIFY for them, and no Idempotency-Key that would keep what a caller may no longer
+    see. Seen to fail without TC_CHANGES_NOTHING on their rows."""
+    made = node.api.create("asked", healthOverride="degraded")
+    ask = ("/api/v1/systems/health-overrides", {"systemIds": ["asked"]}, {"Idempotency-Key": "the same"})
+    assert node.api.call("POST", *ask).json["overrides"]["asked"]["status"] == "degraded"
+    assert node.api.post(f"{INCIDENTS}/{made['id']}/resolve", {}).status == 200
+    assert "asked" not in node.api.call("POST", *ask).json["overrides"]
+
+
 def next_event(stream, kind):
     for line in stream:
         if line.strip() == f"event: {kind}".encode():

@@ -115,7 +115,8 @@ def test_serving_as_the_unit_says(unit, tmp_path):
     state = tmp_path / "state"
     done = subprocess.run(["unshare", "--mount", "/usr/bin/python3", SANDBOX, unit, state], capture_output=True,
                           text=True, timeout=120, check=False)
-    if "unshare failed" in done.stderr:
+    # In a chroot "/" is no mount, and the kernel makes no private copy of it.
+    if "unshare failed" in done.stderr or "root filesystem propagation" in done.stderr:
         pytest.skip(f"SANDBOX NOT TRIED: no namespaces here: {done.stderr}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "READY=1" in done.stdout and "201" in done.stdout and "read-only" in done.stdout

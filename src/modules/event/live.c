@@ -425,10 +425,12 @@ static struct viewer *viewer_new(struct tc_event_live *live, const struct tc_eve
 
 void tc_event_live_open(struct tc_event_live *live, struct tc_call *call, const char *text)
 {
-	struct tc_http_stream_options options = {.queue_max = QUEUE_MAX,
-						 .life_ms = TC_EVENT_STREAM_LIFE_MS,
-						 .drained = on_drained,
-						 .closed = on_closed};
+	bool is_stranger = tc_call_caller(call)->is_anonymous;
+	struct tc_http_stream_options options = {
+		.queue_max = QUEUE_MAX,
+		.life_ms = is_stranger ? TC_EVENT_STREAM_LIFE_MS : TC_EVENT_STREAM_KNOWN_LIFE_MS,
+		.drained = on_drained,
+		.closed = on_closed};
 	struct tocsin_error error = {0};
 	struct tc_event_place place;
 	struct viewer *viewer;

@@ -22,8 +22,10 @@
 
 struct tc_event_live;
 
-/* A stream ends after so long, in good order, so that its caller's rights are looked at again. */
-#define TC_EVENT_STREAM_LIFE_MS (60u * 60u * 1000u)
+/* A stream ends after so long, in good order, so that its caller's rights are looked at again: a caller with
+ * a key or a session soon, because these can be taken away. */
+#define TC_EVENT_STREAM_LIFE_MS       (60u * 60u * 1000u)
+#define TC_EVENT_STREAM_KNOWN_LIFE_MS (60u * 1000u)
 
 struct tc_event_live_options {
 	struct tc_outbox *outbox; /* borrowed; not started yet */
