@@ -122,8 +122,8 @@ static void serve(struct tc_call *call, const struct tc_http_response *response,
 /* Here, because every call comes by: nobody can forget it. Some of a call that failed may be committed. */
 static void tell_commit(const struct tc_call *call)
 {
-	if (call->has_run && call->options->committed && call->procedure->method != TC_GET &&
-	    !(call->procedure->flags & TC_CHANGES_NOTHING))
+	if (call->has_run && !call->is_unchanged && call->options->committed &&
+	    call->procedure->method != TC_GET && !(call->procedure->flags & TC_CHANGES_NOTHING))
 		call->options->committed(call->options->app);
 }
 

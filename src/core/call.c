@@ -147,6 +147,11 @@ void tc_call_reply_content(struct tc_call *call, unsigned status, const char *co
 	tc_answer(call, &response);
 }
 
+void tc_call_set_unchanged(struct tc_call *call)
+{
+	call->is_unchanged = true;
+}
+
 void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length)
 {
 	tc_call_reply_content(call, status, JSON_TYPE, body, length);

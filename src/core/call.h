@@ -15,6 +15,7 @@ struct tc_call {
 	unsigned index;                          /* for metrics */
 	bool is_read;                            /* GET or HEAD */
 	bool has_run;                            /* the handler was called */
+	bool is_unchanged;                       /* and says that it changed nothing */
 	uint64_t started_us;
 	json_t *input;              /* owned; NULL until validated */
 	const char *allow;          /* of a 405; borrowed for the reply */

@@ -198,7 +198,7 @@ void tc_lookup_drop(struct tc_call *call)
 	if (!cache || !procedure || !procedure->about ||
 	    procedure->flags & (TC_CACHED | TC_CHANGES_NOTHING))
 		return;
-	if (!call->has_run && !tc_idempotency_is_replay(call))
+	if (call->is_unchanged || (!call->has_run && !tc_idempotency_is_replay(call)))
 		return; /* refused before anything was done: strangers shall not empty the cache */
 	thing = procedure->about_thing ? tc_call_string(call, procedure->about_thing) : NULL;
 	if (procedure->flags & TC_ONLY_ADDS)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <tocsin/pool.h>
 
-#define TC_NOTIFY_PACE_MS 5u
+#define TC_NOTIFY_PACE_MS 20u
 
 struct tc_notify;
 

@@ -14,7 +14,7 @@
 #include "core/events.h"
 
 #define TC_OUTBOX_LOOK_MS 1000u
-#define TC_OUTBOX_PACE_MS 5u
+#define TC_OUTBOX_PACE_MS 20u
 /* Events before the start that subscribers are told, so that those who come back after a restart can be
  * served from memory. */
 #define TC_OUTBOX_REPLAY 2000u

@@ -170,6 +170,9 @@ void *tc_call_state(const struct tc_call *call); /* NULL unless set */
 void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
 		    void (*run)(struct tc_job *job));
 
+/* The handler found that there was nothing to change: no commit is told, no kept answer dropped. */
+void tc_call_set_unchanged(struct tc_call *call);
+
 /* A job embedded in the call, for handing it to an executor oneself, and a list node for queues. */
 struct tc_job *tc_call_job(struct tc_call *call);
 struct tc_call *tc_call_from_job(struct tc_job *job);

@@ -31,6 +31,7 @@ struct create {
 	struct tc_incident_request request;
 	struct tc_buffer answer;                             /* body, or the unknown systems */
 	enum { CREATED, REUSED, REFUSED, ANSWERED } outcome; /* the last: to a request before it */
+	bool is_unchanged; /* the incident was there before this batch */
 	char key[];
 };
 
@@ -160,6 +161,7 @@ static enum tc_item_state settle(struct place *place, const struct place *leader
 	}
 	answer(place->create, PQgetvalue(rows, leader->row, TC_INCIDENT_OPEN_DOCUMENT),
 	       place != leader || tc_result_is_true(rows, leader->row, TC_INCIDENT_OPEN_REUSED));
+	place->create->is_unchanged = tc_result_is_true(rows, leader->row, TC_INCIDENT_OPEN_REUSED);
 	return TC_ITEM_DONE;
 }
 
@@ -288,6 +290,8 @@ static void finish(struct tc_item *item, void *userdata)
 	} else {
 		tc_claims_done(call);
 		*(create->outcome == REUSED ? &creator->reused : &creator->created) += 1;
+		if (create->is_unchanged)
+			tc_call_set_unchanged(call);
 		tc_call_reply_buffer(call, create->outcome == REUSED ? 200 : 201, &create->answer);
 	}
 }
