@@ -144,7 +144,7 @@ def packages(tmp_path_factory):
     for path in CLIENT.iterdir():
         if path.is_file():
             shutil.copy(path, folder)
-    run(folder, "npm", "ci", "--no-audit", "--no-fund")
+    run(folder, "npm", "ci", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=5")
     return folder
 
 

@@ -126,8 +126,8 @@ const payload = {summary: 'Disk full', source: 'host-1', severity: 'error', comp
 def test_pagerdutys_own_library(start, folder):
     node = start()
     key = make_source(node, "JavaScript")["routingKey"]
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, LIBRARY], check=True,
-                   capture_output=True, timeout=INSTALL_S, cwd=folder)
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=5", "--prefix", folder,
+                    LIBRARY], check=True, capture_output=True, timeout=INSTALL_S, cwd=folder)
     (folder / "script.js").write_text(SCRIPT)
     with tls_door(node, folder) as door:
         done = subprocess.run(["node", folder / "script.js", door, key], capture_output=True, text=True, timeout=60,
