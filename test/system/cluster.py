@@ -3,6 +3,7 @@ import contextlib
 import glob
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -22,10 +23,21 @@ def program(name):
     return found[-1] if found else name
 
 
+LOWEST_PORT = 10000
+_given_ports = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One below those that the kernel gives to clients: none of them takes it before it is used, nor while who listens
+    there is killed and started again. No port twice."""
+    lowest_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(LOWEST_PORT, max(lowest_of_clients, LOWEST_PORT + 1000)), 1000):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            if port not in _given_ports:
+                _given_ports.add(port)
+                return port
+    raise AssertionError("no port is free")
 
 
 def children_of(pid):
@@ -91,6 +103,12 @@ class Database:
         return self.rows("select a.application_name, l.granted from pg_locks l join pg_stat_activity a using (pid)"
                          " where l.locktype = 'advisory' and l.objsubid = 1"
                          " and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(%s, 0)", (key,))
+
+    def pass_millisecond(self):
+        """Times that are told to the millisecond are later ones from now on."""
+        now = self.value("select clock_timestamp()")
+        wait_for(lambda: self.value("select date_trunc('milliseconds', clock_timestamp()) > %s", (now,)),
+                 "the clock goes on")
 
     def open_incidents(self):
         """{system: [incident, ...]} of what is open."""

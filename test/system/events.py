@@ -3,6 +3,7 @@ import asyncio
 import dataclasses
 import json
 import queue
+import resource
 import socket
 import threading
 import time
@@ -146,11 +147,24 @@ class Stream:
         self.close()
 
 
+SPARE_DESCRIPTORS = 1000
+
+
+def allow_descriptors(count):
+    """As many as that may be open here; the limit that was."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit[0] != resource.RLIM_INFINITY and limit[0] < count:
+        hard = limit[1] if limit[1] == resource.RLIM_INFINITY else max(count, limit[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    return limit
+
+
 class Crowd:
     """Very many streams at once, on one event loop. Use: async with Crowd(api, count) as crowd."""
 
     def __init__(self, api, count):
         self.api, self.count, self.members = api, count, []
+        self.limit = None
 
     async def _open(self):
         host, port = self.api.address.rsplit(":", 1)
@@ -170,6 +184,7 @@ class Crowd:
         return found
 
     async def __aenter__(self):
+        self.limit = allow_descriptors(self.count + SPARE_DESCRIPTORS)
         gate = asyncio.Semaphore(200)
 
         async def one():
@@ -186,3 +201,4 @@ class Crowd:
     async def __aexit__(self, *_):
         for _, writer, _ in self.members:
             writer.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.limit)

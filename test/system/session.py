@@ -6,6 +6,7 @@ from api import Api
 SESSION = "/api/v1/session"
 USERS = "/api/v1/users"
 PASSWORD = "correct horse battery staple"
+HEARD_S = 20  # until another node has heard of it; by itself it forgets a session after 30 s
 
 
 def cookie_of(reply):

@@ -20,7 +20,7 @@ def good(*arguments, **settings):
 
 def test_keys(node, module_database):
     """Made, used, listed, revoked; the running node hears of it. Proves that a revoke reaches a node that
-    remembers the key (seen: with the NOTIFY of revoke_key.sql taken out the key still works after 15 s)."""
+    remembers the key (seen: with the NOTIFY of revoke_key.sql taken out the key still works after 20 s)."""
     url = {"DATABASE_URL": module_database.url}
     key = good("key", "create", "--role=viewer", "for people", **url).strip()
     assert KEY.fullmatch(key)
@@ -35,12 +35,12 @@ def test_keys(node, module_database):
     assert "for people" in listed and "for a script" in listed
     in_json = json.loads(good("key", "list", "--json", **url))
     assert {entry["name"] for entry in in_json} >= {"for people", "for a script"}
-    secrets = [key.rsplit("_", 1)[1], made["key"][-43:]]
+    secrets = [key[-43:], made["key"][-43:]]  # a secret may have a _ itself
     assert not any(secret in listed + json.dumps(in_json) for secret in secrets)
 
     assert good("key", "revoke", made["id"], **url) == ""
     assert good("key", "revoke", made["id"], **url) == ""  # twice is harmless
-    wait_for(lambda: script.get("/api/v1/incidents").status == 401, "the revoked key is refused", REMEMBERED_S / 2)
+    wait_for(lambda: script.get("/api/v1/incidents").status == 401, "the revoked key is refused", REMEMBERED_S * 2 / 3)
     revoked = next(entry for entry in json.loads(good("key", "list", "--json", **url)) if entry["id"] == made["id"])
     assert "revokedAt" in revoked
 

@@ -56,6 +56,7 @@ def last_event(database, made):
 
 def test_update_changes_only_what_is_given(do, system, module_database):
     made = make(do, system, description="why", healthOverride="degraded")
+    module_database.pass_millisecond()
     changed = do.ok("updateIncident", id=made["id"], title="Disk fuller")
     assert changed == {**made, "title": "Disk fuller", "updatedAt": changed["updatedAt"]}
     assert changed["updatedAt"] > made["updatedAt"]

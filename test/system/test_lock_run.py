@@ -88,7 +88,8 @@ def test_a_lost_lock_ends_the_command(database, lock, tmp_path):
     process = lock("lost", told_by_term(ready, said, 0), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(ready.exists, "the command runs")
     assert holders(database, "lost")
-    database.rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted")
+    database.rows("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted and database ="
+                  " (select oid from pg_database where datname = current_database())")
     assert process.wait(60) == LOST
     assert said.read_text() == "told\n" and "lost" in process.stderr.read()
     assert lock_run(database, "--no-wait", "lost", "--", "true").returncode == 0

@@ -2,6 +2,7 @@
 the documented files, with their addresses replaced. Skipped, loudly, where a program is not installed."""
 import contextlib
 import json
+import re
 import shutil
 import signal
 import socket
@@ -49,9 +50,12 @@ def test_two_nodes_behind_nginx(start, tmp_path):
     """With docs/examples/nginx.conf: creates go to both nodes, an event passes at once, and when one node goes the other answers everything."""
     nginx, port = need("nginx"), free_port()
     nodes = [start(), start()]
-    text = (EXAMPLES / "nginx.conf").read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}")
-    for node, example in zip(nodes, ("127.0.0.1:3001", "127.0.0.1:3002")):
-        text = text.replace(example, node.url.removeprefix("http://"))
+    text = (EXAMPLES / "nginx.conf").read_text()
+    addresses = {"127.0.0.1:8080": f"127.0.0.1:{port}", **{f"127.0.0.1:{3001 + i}": node.url.removeprefix("http://")
+                                                           for i, node in enumerate(nodes)}}
+    for example in addresses:
+        assert f"{example};" in text or f"{example} " in text, example
+    text = re.sub(r"[\d.]+:\d+", lambda found: addresses[found[0]], text)
     places = "".join(f"{name}_temp_path {tmp_path}/{name};\n" for name in
                      ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (tmp_path / "nginx.conf").write_text(f"daemon off;\npid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\n"
@@ -70,10 +74,11 @@ def test_two_nodes_behind_nginx(start, tmp_path):
                 assert made in json.dumps(event) and follower.wait(30) == 0
             finally:
                 follower.kill()
-        for _ in range(8):
+
+        def both_had_some():
             assert front.create_once("behind").status == 200
-        counted = [node.anonymous.get("/metrics").body.decode() for node in nodes]
-        assert all('procedure="createIncident"' in text for text in counted)  # both had some
+            return all('procedure="createIncident"' in node.anonymous.get("/metrics").body.decode() for node in nodes)
+        wait_for(both_had_some, "both nodes have served creates")
         nodes[0].stop()
         assert all(front.get(f"/api/v1/incidents/{made}").status == 200 for _ in range(8))
 

@@ -270,9 +270,9 @@ def test_unknown_systems_can_be_refused(start):
 
 
 def test_overload_is_429(start, database):
-    """A system whose key nobody lets go, and a lock timeout of 200 ms: the event did not come in, and its client, which
+    """A system whose key nobody lets go, and a lock timeout of a second: the event did not come in, and its client, which
     retries 429, may send it again."""
-    node = start(DATABASE_LOCK_TIMEOUT_MS=200)
+    node = start(DATABASE_LOCK_TIMEOUT_MS=1000)
     sender = Sender(node, make_source(node.api, "Busy")["routingKey"])
     with database.hold_key("incident.dedupe-open-for-system:held"):
         reply = sender.send("trigger", "k", component="held")
@@ -374,7 +374,7 @@ def test_the_command_line(node, module_database):
 
 def test_without_a_database(start, database):
     """503, which says to come back; in that API's form."""
-    node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=500)
+    node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=2000)
     sender = Sender(node, make_source(node.api, "Alone")["routingKey"])
     database.close()
     with contextlib.closing(psycopg2.connect(database.cluster.url("postgres"))) as other:

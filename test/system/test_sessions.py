@@ -1,12 +1,11 @@
 """Logging in and out, the cookie, forged requests, and what a session outlives."""
 import re
-import time
 
 import pytest
 
 from api import PROBLEM, Api
 from server import new_key
-from session import PASSWORD, SESSION, USERS, Session, cookie_of, log_in, make_user, try_login
+from session import HEARD_S, PASSWORD, SESSION, USERS, Session, cookie_of, log_in, make_user, try_login
 from waiting import wait_for
 
 CHANGE = f"{SESSION}/password"
@@ -179,20 +178,23 @@ def test_log_out_is_heard_by_the_other_node(start):
     there = here.at(two.url)
     assert there.get(SESSION).json == here.get(SESSION).json  # made on one, known to both, with one token
     assert here.call("DELETE", SESSION).status == 204
-    wait_for(lambda: there.get(SESSION).json["kind"] == "anonymous", "the other node knows of the end", 10)
+    wait_for(lambda: there.get(SESSION).json["kind"] == "anonymous", "the other node knows of the end", HEARD_S)
 
 
 # ---- how long it lasts ----
 
 def test_session_ends_by_itself(node, user, module_database):
     """Also where it is remembered: never for longer than it lasts."""
-    session = log_in(node.url, user["name"])
-    assert module_database.rows("update sessions set expires_at = now() + interval '1 second' where id = %s::uuid"
-                                " returning 1", (session.cookie.partition("=")[2][:36],))
-    assert session.get(SESSION).json["kind"] == "user"
-    started = time.monotonic()
-    wait_for(lambda: session.get(SESSION).json["kind"] == "anonymous", "the session has ended", 10)
-    assert time.monotonic() - started < 10
+    for seconds in (1, 2, 4, 8):  # on a busy machine a session may end before it was remembered: another one
+        session = log_in(node.url, user["name"])
+        assert module_database.rows("update sessions set expires_at = now() + %s * interval '1 second'"
+                                    " where id = %s::uuid returning 1",
+                                    (seconds, session.cookie.partition("=")[2][:36]))
+        if session.get(SESSION).json["kind"] == "user":
+            break
+    else:
+        raise AssertionError("no session was there when it was asked for")
+    wait_for(lambda: session.get(SESSION).json["kind"] == "anonymous", "the session has ended", HEARD_S)
 
 
 def test_sessions_of_a_user_are_bounded(node, module_database):
@@ -200,7 +202,7 @@ def test_sessions_of_a_user_are_bounded(node, module_database):
     first = log_in(node.url, made["name"])
     assert first.get(SESSION).json["kind"] == "user"
     others = [log_in(node.url, made["name"]) for _ in range(20)]
-    wait_for(lambda: first.get(SESSION).json["kind"] == "anonymous", "the oldest has made room", 10)
+    wait_for(lambda: first.get(SESSION).json["kind"] == "anonymous", "the oldest has made room", HEARD_S)
     assert all(other.get(SESSION).json["kind"] == "user" for other in others)
     assert module_database.value("select count(*) from sessions where user_id = %s", (made["id"],)) == 20
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from server import BINARY, Server, environment, run
-from session import PASSWORD, SESSION, log_in, try_login
+from session import HEARD_S, PASSWORD, SESSION, log_in, try_login
 from waiting import wait_for
 
 DONE_S = 60
@@ -44,11 +44,11 @@ def test_life_of_a_user(user, node, module_database):
     assert ada.get("/api/v1/users").status == 200 and grace.get("/api/v1/users").status == 403
     # The running node hears of what the commands do (seen to fail as the node's own tests of it are).
     assert good(user("passwd", "--password-stdin", "GRACE", password="another " + PASSWORD)) == ""
-    wait_for(lambda: grace.get(SESSION).json["kind"] == "anonymous", "the session has ended", 10)
+    wait_for(lambda: grace.get(SESSION).json["kind"] == "anonymous", "the session has ended", HEARD_S)
     assert try_login(node.url, "grace").status == 401
     grace = log_in(node.url, "grace", "another " + PASSWORD)
     assert good(user("delete", "Grace")) == ""
-    wait_for(lambda: grace.get(SESSION).json["kind"] == "anonymous", "the user has gone", 10)
+    wait_for(lambda: grace.get(SESSION).json["kind"] == "anonymous", "the user has gone", HEARD_S)
     events = module_database.rows("select kind, actor from events where subject = %s and kind like 'auth.user.%%'"
                                   " order by transaction, sequence", (identity,))
     assert events == [("auth.user.created", None), ("auth.user.updated", None), ("auth.user.deleted", None)]

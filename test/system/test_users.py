@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from api import PROBLEM, Api
-from session import PASSWORD, SESSION, USERS, Session, log_in, make_user, try_login
+from session import HEARD_S, PASSWORD, SESSION, USERS, Session, log_in, make_user, try_login
 from waiting import wait_for
 
 NOBODY = f"{USERS}/00000000-0000-7000-8000-000000000000"
@@ -242,7 +242,7 @@ def test_another_role_is_heard_by_the_other_node(start):
     there = log_in(two.url, made["name"])
     assert there.post("/api/v1/incidents", {}).status == 403  # now it is remembered
     assert one.api.call("PATCH", f"{USERS}/{made['id']}", {"role": "manager"}).status == 200
-    wait_for(lambda: there.get(SESSION).json["role"] == "manager", "the other node knows the role", 10)
+    wait_for(lambda: there.get(SESSION).json["role"] == "manager", "the other node knows the role", HEARD_S)
     assert there.post("/api/v1/incidents", {}).status == 400  # may, but says nothing
     assert one.api.call("DELETE", f"{USERS}/{made['id']}").status == 204
-    wait_for(lambda: there.get(SESSION).json["kind"] == "anonymous", "the other node knows of the end", 10)
+    wait_for(lambda: there.get(SESSION).json["kind"] == "anonymous", "the other node knows of the end", HEARD_S)
