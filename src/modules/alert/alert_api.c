@@ -48,6 +48,8 @@ static void reply(const struct tc_alert_request *request)
 		if (!error && request->alerts[i].outcome == TC_ALERT_FAILED)
 			error = &request->alerts[i].item.error;
 	}
+	if (outcomes[TC_ALERT_DROPPED] + outcomes[TC_ALERT_REFUSED] == request->count)
+		tc_call_set_unchanged(call);
 	if (error) {
 		reply_failed(call, error, outcomes[TC_ALERT_FAILED], request->count);
 		return;
@@ -76,6 +78,8 @@ static void ingest_alertmanager(struct tc_call *call)
 
 	result = tc_alertmanager_parse(json_object_get(tc_call_input(call), "alerts"),
 				       &intake->labels, &request, &problem, &error);
+	if (result)
+		tc_call_set_unchanged(call);
 	if (result == TOCSIN_E_INVALID) {
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "This is not Alertmanager's webhook, version 4.");

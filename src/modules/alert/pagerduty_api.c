@@ -5,6 +5,9 @@
  * executor; its alert taken in by the batcher, which answers. An acknowledge or resolve of an alert that is
  * not known ends after the look.
  *
+ * Who is refused, or sends what is dropped, changes nothing, and the cache keeps what it has: whoever can reach
+ * the server can send that.
+ *
  * What may succeed later is 429, which its clients retry; a database that is away is 503; 202 means that the event is
  * committed, or dropped as it should be. */
 #include "base/log.h"
@@ -126,6 +129,8 @@ static void answer(const struct tc_alert_request *request)
 	TC_CLEANUP(enqueue_free) struct enqueue *enqueue = request->userdata;
 	const struct tc_alert *alert = &request->alerts[0];
 
+	if (alert->outcome == TC_ALERT_REFUSED || alert->outcome == TC_ALERT_DROPPED)
+		tc_call_set_unchanged(enqueue->call);
 	if (alert->outcome == TC_ALERT_FAILED)
 		reply_failed(enqueue->call, &alert->item.error);
 	else if (alert->outcome == TC_ALERT_REFUSED)
@@ -151,6 +156,7 @@ static void take_in(struct enqueue *enqueue, const char *system)
 						   .opened = "Opened by a PagerDuty event."};
 	request = tc_pagerduty_request(enqueue->body, &enqueue->event, &enqueue->origin, system);
 	if (!request) {
+		tc_call_set_unchanged(enqueue->call);
 		reply_failed(enqueue->call, &(struct tocsin_error){.code = TOCSIN_E_NOMEM,
 								   .message = "out of memory"});
 		enqueue_free(enqueue);
@@ -172,18 +178,17 @@ static void run_job(struct tc_job *job)
 	int result = tc_source_find(tc_call_app(call)->work_pool, event->routing_key,
 				    event->dedup_key, &enqueue->source, &error);
 
-	if (result == TOCSIN_E_NOT_FOUND) {
-		reply_one(call, 400, "'routing_key' names no source, or one that was revoked");
-		return;
-	}
-	if (result) {
-		reply_failed(call, &error);
-		return;
-	}
 	/* Without a payload: under the key of the system that the alert is about. */
 	system = event->report == TC_ALERT_FIRING ? event->system : enqueue->source.alert_system;
-	if (system)
+	if (result == TOCSIN_OK && system) {
 		take_in(tc_take(enqueue), system);
+		return;
+	}
+	tc_call_set_unchanged(call);
+	if (result == TOCSIN_E_NOT_FOUND)
+		reply_one(call, 400, "'routing_key' names no source, or one that was revoked");
+	else if (result)
+		reply_failed(call, &error);
 	else
 		reply_accepted(call, event->dedup_key);
 }
@@ -193,45 +198,54 @@ static void expire_job(struct tc_job *job)
 	TC_CLEANUP(enqueue_free)
 	struct enqueue *enqueue = tc_container_of(job, struct enqueue, job);
 
+	tc_call_set_unchanged(enqueue->call);
 	reply_failed(enqueue->call,
 		     &(struct tocsin_error){.code = TOCSIN_E_FULL, .message = "waited too long"});
 }
 
 /* --- on the HTTP thread --- */
 
+/* What is wrong with the body, as statuses go; 0: nothing, and `enqueue` has the event. */
+static unsigned read_body(struct enqueue *enqueue, struct tc_pagerduty_errors *ret_errors)
+{
+	struct tc_problem problem;
+
+	enqueue->body = tc_call_parse_body(enqueue->call, BODY_MAX, &problem);
+	if (!enqueue->body) {
+		ret_errors->count = 1;
+		snprintf(ret_errors->texts[0], sizeof(ret_errors->texts[0]), "%.150s",
+			 problem.detail);
+		return problem.status;
+	}
+	return tc_pagerduty_read(enqueue->body, &enqueue->event, ret_errors) ? 0 : 400;
+}
+
 static void ingest_pagerduty(struct tc_call *call)
 {
 	TC_CLEANUP(enqueue_free) struct enqueue *enqueue = calloc(1, sizeof(*enqueue));
 	struct tocsin_error error = {.code = TOCSIN_E_NOMEM, .message = "out of memory"};
 	struct tc_pagerduty_errors errors = {0};
-	struct tc_problem problem;
+	unsigned status = 503;
 
-	if (!enqueue) {
-		reply_failed(call, &error);
-		return;
+	if (enqueue) {
+		enqueue->call = call;
+		status = read_body(enqueue, &errors);
 	}
-	enqueue->call = call;
-	enqueue->body = tc_call_parse_body(call, BODY_MAX, &problem);
-	if (!enqueue->body && problem.status == 503) {
-		reply_failed(call, &error);
-		return;
+	if (status == 0) {
+		enqueue->job.run = run_job;
+		enqueue->job.expire = expire_job;
+		tc_list_init(&enqueue->job.node);
+		error.code = tc_executor_submit(tc_call_app(call)->work, &enqueue->job);
+		if (error.code == TOCSIN_OK) {
+			tc_take(enqueue);
+			return;
+		}
 	}
-	if (!enqueue->body) {
-		reply_one(call, problem.status, "%.150s", problem.detail);
-		return;
-	}
-	if (!tc_pagerduty_read(enqueue->body, &enqueue->event, &errors)) {
-		reply_invalid(call, 400, &errors);
-		return;
-	}
-	enqueue->job.run = run_job;
-	enqueue->job.expire = expire_job;
-	tc_list_init(&enqueue->job.node);
-	error.code = tc_executor_submit(tc_call_app(call)->work, &enqueue->job);
-	if (error.code)
+	tc_call_set_unchanged(call);
+	if (status == 0 || status == 503)
 		reply_failed(call, &error);
 	else
-		tc_take(enqueue);
+		reply_invalid(call, status, &errors);
 }
 
 static const char *const actions[] = {"trigger", "acknowledge", "resolve", NULL};
