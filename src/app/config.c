@@ -218,6 +218,12 @@ static const struct setting settings[] = {
 	 .fallback = "365d",
 	 .max = 10 * YEAR_S,
 	 .help = "entries of the audit trail are removed after so long"},
+	{.name = "TOCSIN_ALERT_RETENTION",
+	 .kind = KIND_DURATION,
+	 .offset = AT(alert_retention_s),
+	 .fallback = "30d",
+	 .max = 10 * YEAR_S,
+	 .help = "resolved alerts are removed after so long"},
 };
 
 static void format_allowed(const struct setting *setting, char *ret_text, size_t size)

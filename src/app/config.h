@@ -24,6 +24,7 @@ struct tc_config {
 	char *alert_system_labels;   /* TOCSIN_ALERT_SYSTEM_LABELS: "system,service,job,instance" */
 	unsigned event_retention_s;  /* TOCSIN_EVENT_RETENTION: "7d" */
 	unsigned audit_retention_s;  /* TOCSIN_AUDIT_RETENTION: "365d" */
+	unsigned alert_retention_s;  /* TOCSIN_ALERT_RETENTION: "30d" */
 	bool alert_auto_resolve;     /* TOCSIN_ALERT_AUTO_RESOLVE: true or false */
 };
 

@@ -43,8 +43,9 @@ int tc_server_start_events(struct tc_server *server, struct tocsin_error *error)
 		.locks = server->app.locks,
 		.rules = {{&tc_sql_core_remove_events, config->event_retention_s},
 			  {&tc_sql_event_remove_audit, config->audit_retention_s},
-			  {&tc_sql_core_remove_answers, TC_IDEMPOTENCY_KEEP_S}},
-		.rules_count = 3,
+			  {&tc_sql_core_remove_answers, TC_IDEMPOTENCY_KEEP_S},
+			  {&tc_sql_alert_remove_resolved, config->alert_retention_s}},
+		.rules_count = 4,
 	};
 	int result = tc_outbox_start(server->app.outbox, error);
 

@@ -205,7 +205,8 @@ static void format_events(struct tc_server *server, struct tc_buffer *out)
 		   "Hints sent to other nodes, each for all commits since the last.",
 		   (double)outbox.hints_sent);
 	format_one(out, "tocsin_events_removed_total", "counter",
-		   "Old events and entries of the audit trail that this node removed.",
+		   "Old events, entries of the audit trail and resolved alerts that this node "
+		   "removed.",
 		   (double)tc_event_retention_removed(server->retention));
 }
 

@@ -205,6 +205,65 @@ def test_a_storm_from_both_sides(start, database):
 PAYLOAD = {"summary": "x", "source": "x", "severity": "info"}
 
 
+def test_what_changes_nothing_drops_nothing(node, sender):
+    """Whoever can reach the server can send bad events: they cannot empty the cache. Seen to fail at each of them while
+    such calls did not say that nothing is changed: the read after it was loaded anew, however often."""
+    hits, path = "tocsin_cache_hits_total", f"/api/v1/incidents/{node.api.create('pd-kept')['id']}"
+    alertmanager, old = "/api/v1/alerts/alertmanager", {"status": "resolved", "labels": {"system": "pd-kept"}}
+
+    def is_read_from_cache():
+        before = value(node, hits)
+        assert node.api.get(path).status == 200
+        return value(node, hits) == before + 1
+
+    def is_kept(request, status):
+        assert node.api.get(path).status == 200 and request().status == status
+        return is_read_from_cache()
+
+    for action in ("trigger", "resolve"):
+        assert accepted(sender.send(action, "kept", component="pd-kept-alert"), "kept")
+    for request, status in (
+            (lambda: node.anonymous.call("POST", ENQUEUE, b"nonsense"), 400),
+            (lambda: node.anonymous.call("POST", ENQUEUE, json.dumps({"a": "x" * 524288}).encode()), 413),
+            (lambda: node.anonymous.post(ENQUEUE, {"routing_key": "0" * 32}), 400),
+            (lambda: Sender(node, "0" * 32).send("trigger", "kept", component="pd-kept"), 400),
+            (lambda: sender.send("resolve", "never heard of"), 202), (lambda: sender.send("resolve", "kept"), 202),
+            (lambda: sender.send("acknowledge", "kept"), 202),
+            (lambda: node.api.post(alertmanager, {"version": "4", "alerts": 1}), 400),
+            (lambda: node.api.post(alertmanager, {"version": "4", "alerts": [old]}), 200)):
+        # Again where the answer became too old meanwhile, or an earlier event was heard of only now.
+        wait_for(lambda ask=(request, status): is_kept(*ask), "the cache keeps its answer")
+    assert accepted(sender.send("trigger", "kept", component="pd-kept-alert"), "kept") and not is_read_from_cache()
+
+
+def test_resolved_alerts_go(start, database):
+    """Some time after they resolved; one that fires stays, and one that fires again is a new one. Seen to fail without the
+    rule in app/server_events.c."""
+    node = start(TOCSIN_ALERT_RETENTION="1s")
+    sender = Sender(node, make_source(node.api, "Ends")["routingKey"])
+    for key in ("stays", "goes"):
+        assert accepted(sender.send("trigger", key, component=key), key)
+    assert accepted(sender.send("resolve", "goes"), "goes")
+    wait_for(lambda: database.rows("select dedup_key, state::text from alerts") == [("stays", "firing")],
+             "the resolved one is gone")
+    assert accepted(sender.send("trigger", "goes", component="goes"), "goes")
+    assert database.value("select count from alerts where dedup_key = 'goes'") == 1
+    assert [found["status"] for found in incidents_of(node.api, "goes")] == ["investigating", "resolved"]
+
+
+def test_an_alert_goes_with_its_incident(node, module_database, sender):
+    """What it reports after that is new. Seen to fail when the row stayed: it kept counting."""
+    for _ in range(2):
+        assert accepted(sender.send("trigger", "deleted", component="pd-deleted"), "deleted")
+    first, = incidents_of(node.api, "pd-deleted")
+    assert node.api.call("DELETE", f"/api/v1/incidents/{first['id']}").status == 204
+    assert accepted(sender.send("resolve", "deleted"), "deleted") and not incidents_of(node.api, "pd-deleted")
+    assert accepted(sender.send("trigger", "deleted", component="pd-deleted"), "deleted")
+    second, = incidents_of(node.api, "pd-deleted")
+    assert second["id"] != first["id"] and second["status"] == "investigating"
+    assert module_database.value("select count from alerts where dedup_key = 'deleted'") == 1
+
+
 @pytest.mark.parametrize("changes, words", [
     ({"routing_key": None}, "routing_key"), ({"routing_key": "short"}, "32 characters"), ({"routing_key": "0" * 32}, "no source"),
     ({"routing_key": 7}, "routing_key"), ({"routing_key": "\U0001f525" * 8}, "no source"),

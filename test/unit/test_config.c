@@ -30,6 +30,7 @@ static const char *const names[] = {
 	"TOCSIN_UNKNOWN_SYSTEMS",
 	"TOCSIN_ALERT_SYSTEM_LABELS",
 	"TOCSIN_ALERT_AUTO_RESOLVE",
+	"TOCSIN_ALERT_RETENTION",
 	"TOCSIN_ANONYMOUS_READ",
 	"TOCSIN_SESSION_HOURS",
 	"TOCSIN_COOKIE_SECURE",
@@ -63,6 +64,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.lock_timeout_ms, 30000);
 	assert_false(config.reject_unknown_systems);
 	assert_true(config.alert_auto_resolve);
+	assert_int_equal(config.alert_retention_s, 30 * 86400);
 	assert_true(config.anonymous_read);
 	assert_int_equal(config.session_hours, 24);
 	assert_false(config.cookie_secure);
@@ -148,6 +150,7 @@ static void test_bad_values(void **state)
 		{"TOCSIN_TRUST_PROXY", "", "false or true"},
 		{"TOCSIN_ALERT_AUTO_RESOLVE", "yes", "false or true"},
 		{"TOCSIN_ALERT_SYSTEM_LABELS", "a,,b", "names of labels"},
+		{"TOCSIN_ALERT_RETENTION", "30", "from 1s to 3650d"},
 	};
 
 	(void)state;

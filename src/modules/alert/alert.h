@@ -7,6 +7,9 @@
  * acknowledgement of a firing alert of an incident adds an update; others, and those of alerts that do not fire, are
  * dropped.
  *
+ * A row goes with its incident (a foreign key), and TOCSIN_ALERT_RETENTION after it was reported resolved (a
+ * rule of core/event_retention.h): an alert that fires then is a new one.
+ *
  * Reports of all requests are batched (core/batcher.h) under the same lock keys as deduped creates, so
  * one system never gets two open incidents, from whatever side they come. */
 #pragma once

@@ -1,0 +1,138 @@
+/* test/integration/test_alert_end.c: how the rows of alerts end: with their incident, and some time after they were
+ * reported resolved.
+ *
+ * How each was seen to fail: with the foreign key of 0005_alert.sql the alerts of a deleted incident stay; with a
+ * remove_resolved.sql that does not skip what is locked it waits for the reporter until the lock timeout, and one
+ * that goes by dedup keys instead of times leaves older alerts and takes younger ones. */
+#include "base/memory.h"
+#include "modules/incident/incident.h"
+#include "pg/migrate.h"
+#include "pg/query.h"
+#include "sql_app.h"
+#include "support/crew.h"
+#include "support/postgres.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DELETED "00000000-0000-7000-8000-000000000001" /* an incident */
+#define DAY_S   "86400"
+
+TC_DEFINE_CLEANUP(PGconn *, PQfinish);
+
+static struct tocsin_pool *work_pool;
+
+static int set_up(void **state)
+{
+	struct tocsin_pool_options options = {.name = "work",
+					      .purpose = TOCSIN_POOL_WORK,
+					      .max = 1,
+					      .connection_timeout_ms = TC_PATIENCE_MS,
+					      .idle_timeout_ms = TC_PATIENCE_MS};
+	struct tocsin_error error;
+
+	if (tc_test_postgres_setup(state))
+		return -1;
+	options.conninfo = tc_test_conninfo();
+	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
+		       &error) ||
+	    tocsin_pool_new(&work_pool, &options, &error)) {
+		print_error("%s\n", error.message);
+		return -1;
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	work_pool = tocsin_pool_free(work_pool);
+	return tc_test_postgres_teardown(state);
+}
+
+static int clean(void **state)
+{
+	(void)state;
+	free(tc_test_sql("set client_min_messages = warning; truncate incidents, alerts cascade"));
+	return 0;
+}
+
+static void assert_text(const char *sql, const char *expected)
+{
+	TC_FREE char *text = tc_test_sql(sql);
+
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+}
+
+#define REMAINING "select string_agg(dedup_key, ' ' order by dedup_key) from alerts"
+
+static void test_an_alert_goes_with_its_incident(void **state)
+{
+	struct tocsin_error error;
+
+	(void)state;
+	free(tc_test_sql(
+		"insert into incidents (id, title, severity) values ('" DELETED
+		"', 'deleted', 'minor'), (gen_random_uuid(), 'stays', 'minor');"
+		"insert into alerts (source, dedup_key, state, system_id, incident_id, severity,"
+		" title, resolved_at) select 's', left(title, 1) || state, state, 'db', id,"
+		" 'minor', 't', case when state = 'resolved' then now() end"
+		" from incidents, unnest(enum_range(null::alert_state)) state;"
+		"insert into alerts (source, dedup_key, state, system_id, severity, title)"
+		" values ('s', 'of none', 'firing', 'db', 'minor', 't')"));
+	assert_ok(tc_incident_delete(work_pool, DELETED, NULL, &error));
+	assert_text(REMAINING, "of none sfiring sresolved");
+}
+
+static unsigned remove_resolved(const char *most)
+{
+	struct tocsin_connection *connection = NULL;
+	TC_RESULT *rows = NULL;
+	struct tocsin_error error;
+
+	assert_ok(tocsin_pool_acquire(work_pool, &connection, &error));
+	assert_ok(tc_query(connection, &tc_sql_alert_remove_resolved, (const char *[]){DAY_S, most},
+			   &rows, &error));
+	tocsin_pool_release(connection);
+	return (unsigned)tc_result_get_integer(rows, 0, 0);
+}
+
+/* Those of longest ago first, so many at once, without waiting for one that is being reported. */
+static void test_resolved_alerts_are_removed(void **state)
+{
+	TC_CLEANUP(PQfinish) PGconn *reporter = NULL;
+
+	(void)state;
+	free(tc_test_sql("insert into alerts (source, dedup_key, state, system_id, severity, title,"
+			 " resolved_at) select 's', 'old' || i, 'resolved', 'db', 'minor', 't',"
+			 " now() - interval '2 days' - i * interval '1 second'"
+			 " from generate_series(1, 4) i;"
+			 "insert into alerts (source, dedup_key, state, system_id, severity, title,"
+			 " resolved_at, last_seen) values ('s', 'young', 'resolved', 'db', 'minor',"
+			 " 't', now(), now()), ('s', 'firing', 'firing', 'db', 'minor', 't', null,"
+			 " now() - interval '9 days')"));
+	reporter = PQconnectdb(tc_test_conninfo());
+	PQclear(PQexec(reporter, "begin"));
+	PQclear(PQexec(reporter, "select from alerts where dedup_key = 'old3' for update"));
+	assert_int_equal(PQtransactionStatus(reporter), PQTRANS_INTRANS);
+	assert_int_equal(remove_resolved("2"), 2);
+	assert_text(REMAINING, "firing old1 old3 young");
+	assert_int_equal(remove_resolved("2"), 1);
+	assert_int_equal(remove_resolved("2"), 0);
+	PQclear(PQexec(reporter, "commit"));
+	assert_int_equal(remove_resolved("2"), 1);
+	assert_text(REMAINING, "firing young");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_an_alert_goes_with_its_incident, clean),
+		cmocka_unit_test_setup(test_resolved_alerts_are_removed, clean),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
