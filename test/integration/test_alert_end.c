@@ -2,8 +2,8 @@
  * reported resolved.
  *
  * How each was seen to fail: with the foreign key of 0005_alert.sql the alerts of a deleted incident stay; with a
- * remove_resolved.sql that does not skip what is locked it waits for the reporter until the lock timeout, and one
- * that goes by dedup keys instead of times leaves older alerts and takes younger ones. */
+ * remove_resolved.sql that does not skip what is locked it waits for the reporter until a query's time is over; one
+ * that goes by dedup keys instead of times leaves older alerts. */
 #include "base/memory.h"
 #include "modules/incident/incident.h"
 #include "pg/migrate.h"
