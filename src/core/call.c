@@ -226,21 +226,24 @@ static const struct {
 	unsigned status;
 	bool shows_own; /* the error's own sentence is for callers, unless the database wrote it */
 	const char *text; /* otherwise */
+	bool passes;      /* a conflict that does: it gets Retry-After; 503 has it anyway */
 } replies[TOCSIN_E_COUNT] = {
-	[TOCSIN_E_INVALID] = {400, true, "The database refused the input"},
-	[TOCSIN_E_NOMEM] = {503, false, "Out of memory; try again"},
-	[TOCSIN_E_TIMEOUT] = {503, true, "No database connection came free in time; try again"},
-	[TOCSIN_E_UNAVAILABLE] = {503, false, "The database cannot be reached; try again"},
-	[TOCSIN_E_FULL] = {503, true, "The server is too busy; try again"},
-	[TOCSIN_E_CLOSED] = {503, false, "The server is stopping; try again"},
-	[TOCSIN_E_LOCK_BUSY] = {409, true, "Somebody else holds the lock; try again"},
-	[TOCSIN_E_LOCK_TIMEOUT] = {409, true, "The lock was not granted in time; try again"},
-	[TOCSIN_E_LOCK_HELD] = {409, true, "The lock is already held"},
-	[TOCSIN_E_LOCK_LOST] = {409, true, "The lock was lost, and nothing was changed; try again"},
-	[TOCSIN_E_DEADLOCK] = {409, false, "Two operations waited for each other; try again"},
-	[TOCSIN_E_RETRY] = {409, false, "Another operation changed the same data; try again"},
-	[TOCSIN_E_EXISTS] = {409, true, "It exists already"},
-	[TOCSIN_E_NOT_FOUND] = {404, true, "There is no such thing"},
+	[TOCSIN_E_INVALID] = {400, true, "The database refused the input", false},
+	[TOCSIN_E_NOMEM] = {503, false, "Out of memory; try again", false},
+	[TOCSIN_E_TIMEOUT] = {503, true, "No database connection came free in time; try again",
+			      false},
+	[TOCSIN_E_UNAVAILABLE] = {503, false, "The database cannot be reached; try again", false},
+	[TOCSIN_E_FULL] = {503, true, "The server is too busy; try again", false},
+	[TOCSIN_E_CLOSED] = {503, false, "The server is stopping; try again", false},
+	[TOCSIN_E_LOCK_BUSY] = {409, true, "Somebody else holds the lock; try again", true},
+	[TOCSIN_E_LOCK_TIMEOUT] = {409, true, "The lock was not granted in time; try again", true},
+	[TOCSIN_E_LOCK_HELD] = {409, true, "The lock is already held", true},
+	[TOCSIN_E_LOCK_LOST] = {409, true, "The lock was lost, and nothing was changed; try again",
+				true},
+	[TOCSIN_E_DEADLOCK] = {409, false, "Two operations waited for each other; try again", true},
+	[TOCSIN_E_RETRY] = {409, false, "Another operation changed the same data; try again", true},
+	[TOCSIN_E_EXISTS] = {409, true, "It exists already", false},
+	[TOCSIN_E_NOT_FOUND] = {404, true, "There is no such thing", false},
 };
 
 void tc_call_reply_error(struct tc_call *call, const struct tocsin_error *error)
@@ -255,6 +258,8 @@ void tc_call_reply_error(struct tc_call *call, const struct tocsin_error *error)
 		tc_call_reply_problem_text(call, 500, "%s", failed_text);
 		return;
 	}
+	if (replies[error->code].passes)
+		tc_call_set_retry_after(call, 1);
 	if (replies[error->code].shows_own && !error->sqlstate[0] && error->message[0]) {
 		tc_call_reply_problem_text(call, replies[error->code].status, "%s", error->message);
 		return;

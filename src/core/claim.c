@@ -99,8 +99,8 @@ char *tc_claim_decrypt(const struct tc_claim *claim, const char *text, size_t *r
 	return body;
 }
 
-bool tc_claim_is_final(unsigned status)
+bool tc_claim_is_final(const struct tc_call *call, unsigned status)
 {
 	return (status >= 200 && status < 300) || status == 400 || status == 404 || status == 410 ||
-	       status == 413 || status == 422;
+	       status == 413 || status == 422 || (status == 409 && call->retry_after_s == 0);
 }

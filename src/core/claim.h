@@ -18,6 +18,7 @@ struct tc_claim {
 	enum tc_claim_state state;
 	bool is_replay, has_credential;
 	struct tocsin_connection *connection; /* joined */
+	void (*resume)(struct tc_job *job); /* where a call that left goes on; NULL: its handler */
 	unsigned char credential[32];
 	unsigned char scope[32], seal[crypto_secretbox_KEYBYTES], fingerprint[32];
 	char scope_text[TC_CLAIM_HEX_SIZE];
@@ -35,5 +36,5 @@ char *tc_claim_decrypt(const struct tc_claim *claim, const char *text, size_t *r
 /* As tc_claims_add, for any answer. */
 void tc_claims_add_response(struct tc_claims *claims, const struct tc_claim *claim,
 			    const struct tc_http_response *response);
-/* Would the same request get the same answer again? */
-bool tc_claim_is_final(unsigned status);
+/* Is the call's answer, with this status, one to keep? Not if it is to be tried again. */
+bool tc_claim_is_final(const struct tc_call *call, unsigned status);

@@ -176,7 +176,10 @@ static void run_joined(struct tc_call *call, struct tocsin_connection *connectio
 	call->claim->state = TC_CLAIM_JOINED;
 	call->claim->connection = connection;
 	tc_join_begin(connection);
-	tc_call_run(call);
+	if (call->claim->resume)
+		call->claim->resume(&call->job);
+	else
+		tc_call_run(call);
 	tc_join_end(); /* the call may be gone */
 }
 
@@ -225,6 +228,15 @@ void tc_idempotency_leave(struct tc_call *call)
 	call->claim->state = TC_CLAIM_LEFT;
 }
 
+void tc_idempotency_rejoin(struct tc_call *call, void (*run)(struct tc_job *job))
+{
+	if (call->claim) {
+		call->claim->state = TC_CLAIM_OPEN;
+		call->claim->resume = run;
+	}
+	tc_call_submit(call, call->options->work, call->claim ? tc_idempotency_run : run);
+}
+
 /* --- storing --- */
 
 static void replace(struct tc_http_response *response, unsigned status, const char *detail)
@@ -257,11 +269,26 @@ static int store(struct tc_call *call, struct tocsin_connection *connection,
 	return result;
 }
 
+/* Of a joined transaction that failed, and took what it had claimed with it: nothing was changed. A refusal is
+ * kept by itself, if that works, unless the key got another answer meanwhile. */
+static void keep_refusal(struct tc_call *call, struct tc_http_response *response)
+{
+	struct tocsin_error error = {0};
+	int result = store(call, call->claim->connection, response, &error);
+
+	if (result == TOCSIN_E_EXISTS) {
+		replace(response, 409, running_text);
+		tc_call_set_retry_after(call, 1);
+	} else if (result) {
+		tc_log_warning("idempotency.store", "%s: %s", call->procedure->name, error.message);
+	}
+}
+
 /* Of the joined transaction: stores and commits; or says in `response` why not. */
 static void commit(struct tc_call *call, struct tc_http_response *response)
 {
 	struct tocsin_connection *connection = call->claim->connection;
-	bool is_final = tc_claim_is_final(response->status);
+	bool is_final = tc_claim_is_final(call, response->status);
 	struct tocsin_error error = {0};
 	int result = TOCSIN_OK;
 
@@ -270,6 +297,8 @@ static void commit(struct tc_call *call, struct tc_http_response *response)
 		tc_transaction_rollback(connection);
 		if (response->status < 300)
 			replace(response, 503, "The change was not made; try again");
+		else if (is_final)
+			keep_refusal(call, response);
 		return;
 	}
 	if (response->body_length > TC_IDEMPOTENCY_BODY_MAX) {
@@ -295,7 +324,7 @@ static void commit(struct tc_call *call, struct tc_http_response *response)
 	tc_call_set_retry_after(call, 1);
 }
 
-/* An answer of somebody who changed nothing, or whose own store failed to matter: kept if that works. */
+/* An answer of somebody who changed nothing: kept if that works. If the key got another one meanwhile, it is that. */
 static void store_job(struct tc_job *job)
 {
 	struct tc_call *call = tc_call_from_job(job);
@@ -307,9 +336,15 @@ static void store_job(struct tc_job *job)
 	call->claim->parked.body = NULL;
 	if (result == TOCSIN_OK)
 		result = store(call, connection, &response, &error);
-	if (result && result != TOCSIN_E_EXISTS)
-		tc_log_warning("idempotency.store", "%s: %s", call->procedure->name, error.message);
 	connection = tocsin_pool_release(connection);
+	if (result == TOCSIN_E_EXISTS) {
+		free(response.body);
+		call->job.expire = tc_call_expire;
+		tc_claims_again(call);
+		return;
+	}
+	if (result)
+		tc_log_warning("idempotency.store", "%s: %s", call->procedure->name, error.message);
 	tc_answer(call, &response);
 }
 
@@ -333,7 +368,7 @@ bool tc_idempotency_settle(struct tc_call *call, struct tc_http_response *respon
 		own->state = TC_CLAIM_SETTLED;
 	if (state == TC_CLAIM_JOINED)
 		commit(call, response);
-	if (state != TC_CLAIM_LEFT || !tc_claim_is_final(response->status) ||
+	if (state != TC_CLAIM_LEFT || !tc_claim_is_final(call, response->status) ||
 	    response->body_length > TC_IDEMPOTENCY_BODY_MAX)
 		return true;
 	own->parked = *response;
@@ -353,6 +388,8 @@ void tc_claims_done(struct tc_call *call)
 
 void tc_claims_again(struct tc_call *call)
 {
-	call->claim->state = TC_CLAIM_OPEN;
-	tc_call_submit(call, call->options->work, tc_idempotency_run);
+	if (call->state) /* should the handler run once more, then as if it had not yet */
+		call->free_state(call->state);
+	call->state = NULL;
+	tc_idempotency_rejoin(call, NULL);
 }

@@ -10,9 +10,12 @@
  *     the header `Idempotency-Replayed: true`. Another input gets 422.
  *   - While the first request runs, on whichever node, a second one gets 409 with Retry-After, or waits; never
  *     a second change.
- *   - Stored are answers that would be the same again: 2xx, 400, 404, 410, 413, 422. Not 401, 403, 409, 429: with
- *     them nothing of the procedure's own was changed, and it may be tried again with the same key. Not 5xx:
- *     everything is rolled back. Input that is refused before the procedure runs does not use up the key.
+ *   - Stored are answers that decide: 2xx, 400, 404, 410, 413, 422, and a 409 of what lasts (a name that is taken).
+ *     Whoever was told no must not find later, by a copy of the request that was late, that it was carried out
+ *     after all: to try anew takes a new key. Not stored is what says "try again": 429, 503, and a 409 of what passes
+ *     (a lock not granted in time, a deadlock), which is one with Retry-After; nor 401 and 403, which are about the
+ *     caller. With them nothing was changed. Not 5xx: everything is rolled back. Input that is refused before
+ *     the procedure runs does not use up the key.
  *   - Answers are stored encrypted, under a key made of the caller's credential and the Idempotency-Key, and only
  *     a hash of those two is stored: an answer with a secret (a new API key) cannot be read from the database.
  *
@@ -24,7 +27,10 @@
  * (pg/join.h). Its answer is caught (core/answer.c), stored, and the transaction committed; only then is it sent. So
  * a handler needs to know nothing, as long as it stays on its thread and takes no lock-pool connection.
  * tc_call_submit stays there. One that hands its call to somebody with transactions of his own (a batcher) first
- * calls tc_idempotency_leave; that one then stores the answers in HIS transaction: tc_claims below. */
+ * calls tc_idempotency_leave; that one then stores the answers in HIS transaction: tc_claims below. One that has
+ * something long to do without the database (hashing a password) leaves likewise, so that neither a connection nor
+ * a transaction waits for it, and comes back by tc_idempotency_rejoin, where the key is claimed anew: of two that
+ * went away with one key, the second to come back gets the first one's answer. */
 #pragma once
 
 #include "core/procedure.h"
@@ -60,6 +66,9 @@ const char *tc_idempotency_scope(const struct tc_call *call);
 /* Leaves the joined transaction, in which nothing may have been done. Harmless without a claim. On the handler's
  * thread. */
 void tc_idempotency_leave(struct tc_call *call);
+/* Goes on in `run` on the work executor: joined again if the call has a claim. Instead of that it is answered
+ * if meanwhile another one with its key was, or is running. After tc_idempotency_leave, from any thread. */
+void tc_idempotency_rejoin(struct tc_call *call, void (*run)(struct tc_job *job));
 
 /* Answers to be stored by a transaction; zeroed: none. */
 #define TC_CLAIMS_COLUMNS 5

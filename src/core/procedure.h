@@ -193,7 +193,7 @@ void tc_call_reply_problem_text(struct tc_call *call, unsigned status, const cha
 int tc_call_stream(struct tc_call *call, const struct tc_http_stream_options *options,
 		   struct tc_http_stream **ret_stream, struct tocsin_error *error);
 /* A failed call of a lower layer: its code decides the status (one table: TIMEOUT, UNAVAILABLE, FULL,
- * CLOSED 503 with Retry-After; LOCK_* , EXISTS, DEADLOCK, RETRY 409; NOT_FOUND 404; INVALID 400; else 500 with
+ * CLOSED 503 with Retry-After; LOCK_*, DEADLOCK, RETRY 409 with it; EXISTS 409; NOT_FOUND 404; INVALID 400; else 500 with
  * a fixed sentence). 500s are logged with the error's text and never show it. */
 void tc_call_reply_error(struct tc_call *call, const struct tocsin_error *error);
 

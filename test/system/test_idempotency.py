@@ -69,13 +69,42 @@ def test_what_is_kept_and_what_is_not(node):
     absent = f"{INCIDENTS}/{uuid.uuid4()}/updates"
     assert keyed(node.api, absent, {"message": "x"}, "absent").status == 404
     assert is_replay(keyed(node.api, absent, {"message": "x"}, "absent"))
-    # Refused input does not use the key up, nor does a conflict.
+    # Refused input does not use the key up.
     assert keyed(node.api, INCIDENTS, {"title": ""}, "fresh").status == 400
     assert keyed(node.api, INCIDENTS, incident("fresh"), "fresh").status == 201
-    node.api.post("/api/v1/systems", {"id": "taken", "name": "Taken"})
-    assert keyed(node.api, "/api/v1/systems", {"name": "Taken"}, "conflict").status == 409
-    node.api.call("DELETE", "/api/v1/systems/taken")
-    assert keyed(node.api, "/api/v1/systems", {"name": "Taken"}, "conflict").status == 201
+
+
+def test_a_conflict_that_lasts_is_an_answer(node):
+    """Who was told no is not contradicted by a copy of the request that arrives late: it takes a new key. One conflict
+    is found by a question of ours (systems), one in a savepoint (links), one by the database, which fails
+    the whole transaction (users). Seen to fail, one by one, without 409 in tc_claim_is_final, and the last without
+    keep_refusal in core/idempotency.c."""
+    made = node.api.create("linked")
+    password = "correct horse battery staple"
+    cases = [("/api/v1/systems", {"name": "Taken"}, "/api/v1/systems/{id}"),
+             (f"{INCIDENTS}/{made['id']}/links", {"url": "https://example.org/"}, f"{INCIDENTS}/{made['id']}/links/{{id}}"),
+             ("/api/v1/users", {"name": "taken", "role": "viewer", "password": password}, "/api/v1/users/{id}")]
+    for path, body, own in cases:
+        first = node.api.post(path, body)
+        assert first.status == 201, first
+        refused = keyed(node.api, path, body, "lasting")
+        assert refused.status == 409 and "retry-after" not in refused.headers, refused
+        assert node.api.call("DELETE", own.format(id=first.json["id"])).status == 204
+        again = keyed(node.api, path, body, "lasting")
+        assert again.status == 409 and is_replay(again) and again.body == refused.body and again.type == refused.type
+        assert keyed(node.api, path, body, "another").status == 201
+
+
+def test_a_conflict_that_passes_is_none(start, database):
+    """It says Retry-After, and means the same request. Seen to fail with every 409 kept."""
+    node = start(DATABASE_LOCK_TIMEOUT_MS=100)
+    body = incident("busy", dedupeOpenForSystem=True)
+    with database.hold_key("incident.dedupe-open-for-system:busy"):
+        refused = keyed(node.api, INCIDENTS, body, "passing")
+    assert refused.status == 409 and int(refused.headers["retry-after"]) >= 1
+    made = keyed(node.api, INCIDENTS, body, "passing")
+    assert made.status == 201 and not is_replay(made)
+    assert keyed(node.api, INCIDENTS, body, "passing").body == made.body
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "t\u00e4g"])

@@ -204,7 +204,7 @@ def test_keys_write_events(node, module_database):
 
 
 def test_repeated_requests(admin, module_database):
-    """With Idempotency-Key a user is made once, and a password changed once; hashing then has no thread of its own."""
+    """With Idempotency-Key a user is made once, and a password changed once."""
     name = f"once {uuid.uuid4()}"
     headers, body = {"Idempotency-Key": str(uuid.uuid4())}, {"name": name, "role": "viewer", "password": PASSWORD}
     first, second = (admin.call("POST", USERS, body, headers) for _ in range(2))

@@ -96,10 +96,7 @@ const struct tc_auth_options *tc_auth_get_options(const struct tc_auth *auth)
 
 void tc_auth_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job))
 {
-	if (tc_idempotency_is_joined(call)) {
-		run(tc_call_job(call)); /* the call's transaction is this thread's */
-		return;
-	}
+	tc_idempotency_leave(call);
 	tc_mutex_lock(&auth->lock);
 	if (auth->hasher) {
 		/* An executor that is full or closed makes this answer the call, which is quick. */

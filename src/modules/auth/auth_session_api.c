@@ -5,6 +5,7 @@
  * answer, so that names cannot be probed. */
 #include "base/clock.h"
 #include "core/app.h"
+#include "core/idempotency.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_login.h"
 #include "modules/auth/auth_user.h"
@@ -263,17 +264,32 @@ static void rehash_job(struct tc_job *job)
 				       &error))
 		tc_call_reply_error(call, &error);
 	else
-		tc_call_submit(call, tc_call_app(call)->work, replace_job);
+		tc_idempotency_rejoin(call, replace_job);
 }
 
-/* Who has somebody's session must not find out the password by trying, either: it is limited like a log-in. */
+static void admit_again_job(struct tc_job *job)
+{
+	struct tc_call *call = tc_call_from_job(job);
+	struct attempt *attempt = tc_call_state(call);
+	struct tocsin_error error;
+	unsigned wait_s = 0;
+	int result = tc_auth_login_admit_again(tc_call_app(call)->work_pool, &attempt->login,
+					       &wait_s, &error);
+
+	if (result == TOCSIN_OK)
+		tc_auth_submit(tc_call_app(call)->auth, call, rehash_job);
+	else if (wait_s)
+		reply_limited(call, wait_s);
+	else
+		tc_call_reply_error(call, &error);
+}
+
+/* Who has somebody's session must not find out the password by trying, either: it is limited like a log-in. The
+ * attempt counts whatever becomes of the call, so it is no part of the transaction of an Idempotency-Key. */
 static void run_change_password(struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
-	struct tocsin_error error;
 	struct attempt *attempt;
-	unsigned wait_s = 0;
-	int result;
 
 	if (!caller->session[0]) {
 		tc_call_reply_problem_text(call, caller->is_anonymous ? 401 : 403,
@@ -285,14 +301,8 @@ static void run_change_password(struct tc_call *call)
 		return;
 	snprintf(attempt->login.user_id, sizeof(attempt->login.user_id), "%s",
 		 caller->id + strlen("user:"));
-	result = tc_auth_login_admit_again(tc_call_app(call)->work_pool, &attempt->login, &wait_s,
-					   &error);
-	if (result == TOCSIN_OK)
-		tc_auth_submit(tc_call_app(call)->auth, call, rehash_job);
-	else if (wait_s)
-		reply_limited(call, wait_s);
-	else
-		tc_call_reply_error(call, &error);
+	tc_idempotency_leave(call);
+	tc_call_submit(call, tc_call_app(call)->work, admit_again_job);
 }
 
 /* --- the table --- */
@@ -369,7 +379,7 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .method = TC_POST,
 	 .path = "/api/v1/session/password",
 	 .rule = TC_RULE_NONE,
-	 .run_on = TC_RUN_WORK,
+	 .run_on = TC_RUN_INLINE,
 	 .fields = change_fields,
 	 .run = run_change_password,
 	 .answers = "204",

@@ -1,6 +1,7 @@
 /* modules/auth/auth_user_api.c: procedures of users. All need auth.user.manage. One that brings a password
  * goes to the hashing thread first, and on to the work executor. */
 #include "core/app.h"
+#include "core/idempotency.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_password.h"
 #include "modules/auth/auth_user.h"
@@ -57,7 +58,7 @@ static void hash_password(struct tc_call *call, void (*then)(struct tc_job *job)
 		return;
 	}
 	tc_call_set_state(call, hashed, free_hashed);
-	tc_call_submit(call, tc_call_app(call)->work, then);
+	tc_idempotency_rejoin(call, then);
 }
 
 static struct tc_auth_user_request request_of(const struct tc_call *call)

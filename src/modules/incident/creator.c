@@ -262,14 +262,16 @@ static void reply_failure(struct create *create)
 {
 	struct tc_call *call = create->request.call;
 
-	if (create->item.error.code == TOCSIN_E_LOCK_TIMEOUT)
+	if (create->item.error.code == TOCSIN_E_LOCK_TIMEOUT) {
+		tc_call_set_retry_after(call, 1);
 		tc_call_reply_problem_text(
 			call, 409,
 			"System \"%s\" is locked by another operation, and did not "
 			"come free in time; nothing was changed. Try again.",
 			create->request.draft.key_system);
-	else
+	} else {
 		tc_call_reply_error(call, &create->item.error);
+	}
 }
 
 static void finish(struct tc_item *item, void *userdata)

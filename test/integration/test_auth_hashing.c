@@ -1,0 +1,313 @@
+/* test/integration/test_auth_hashing.c: passwords are hashed one at a time, on one thread, and nothing waits for it but
+ * the call itself: no work thread, no connection, no transaction; with an Idempotency-Key as without.
+ *
+ * A node with one work thread and one work connection; its hashing thread is held up by a call of the test's. While
+ * it is, calls that bring a password must have given back what they took.
+ *
+ * How each was seen to fail: with tc_auth_submit and tc_idempotency_rejoin going on where they are for a call with an
+ * Idempotency-Key, the user is there while the thread is still held up; with the attempt counted in the call's own
+ * transaction, too, no connection is taken and given back for it. */
+#include "base/memory.h"
+#include "core/app.h"
+#include "modules/auth/auth.h"
+#include "modules/auth/auth_login.h"
+#include "modules/auth/auth_user.h"
+#include "pg/migrate.h"
+#include "support/crew.h"
+#include "support/postgres.h"
+#include "unit/client.h"
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WAITING_MAX 4
+
+static struct {
+	struct tc_app app;
+	struct tc_router *router;
+	struct tc_http_server *server;
+	struct tc_gate held, let_go;
+	unsigned holds; /* how often the hashing thread was held up */
+	char user_id[37];
+	uint64_t acquired; /* connections, before the calls under test */
+} node;
+
+/* --- a call that holds the hashing thread up --- */
+
+static void hold_job(struct tc_job *job)
+{
+	tc_gate_signal(&node.held);
+	tc_gate_wait(&node.let_go, node.holds);
+	tc_call_reply_empty(tc_call_from_job(job), 204);
+}
+
+static void run_hold(struct tc_call *call)
+{
+	tc_auth_submit(tc_call_app(call)->auth, call, hold_job);
+}
+
+static const struct tc_field no_fields[] = {{.type = TC_FIELD_END}};
+static const struct tc_procedure hold_procedures[] = {
+	{.name = "hold", .method = TC_POST, .path = "/hold", .fields = no_fields, .run = run_hold},
+	{0},
+};
+
+/* Everybody is Ada, who may do everything. */
+static enum tc_auth_answer authenticate(struct tc_app *app,
+					const struct tc_credentials *credentials, bool may_block,
+					struct tc_caller *ret_caller, struct tocsin_error *error)
+{
+	(void)app, (void)credentials, (void)may_block, (void)error;
+	*ret_caller = (struct tc_caller){.rules = UINT32_MAX, .role = "admin", .session = "s"};
+	snprintf(ret_caller->id, sizeof(ret_caller->id), "user:%s", node.user_id);
+	snprintf(ret_caller->session, sizeof(ret_caller->session), "%s", node.user_id);
+	return TC_AUTH_OK;
+}
+
+/* --- the node --- */
+
+static int open_node(struct tocsin_error *error)
+{
+	static const struct tc_procedure *const tables[] = {
+		tc_auth_user_procedures, tc_auth_session_procedures, hold_procedures};
+	const struct tocsin_pool_options pool = {.conninfo = tc_test_conninfo(),
+						 .name = "work",
+						 .purpose = TOCSIN_POOL_WORK,
+						 .max = 1,
+						 .connection_timeout_ms = TC_PATIENCE_MS,
+						 .idle_timeout_ms = TC_PATIENCE_MS};
+	struct tc_http_options http = {.listen = "127.0.0.1:0",
+				       .threads = 1,
+				       .max_body = 4096,
+				       .max_connections = 20,
+				       .idle_timeout_s = TC_PATIENCE_MS / 1000,
+				       .handler = tc_router_handle};
+	struct tc_router_options router = {.tables = tables,
+					   .tables_count = TC_ARRAY_LENGTH(tables),
+					   .app = &node.app,
+					   .authenticate = authenticate};
+	int result = tocsin_pool_new(&node.app.work_pool, &pool, error);
+
+	if (result == TOCSIN_OK)
+		result = tc_executor_new(&node.app.work, "work", 1, 20, error);
+	if (result == TOCSIN_OK)
+		result = tc_auth_new(&node.app.auth,
+				     &(struct tc_auth_options){.work_pool = node.app.work_pool,
+							       .session_hours = 1},
+				     error);
+	router.work = node.app.work;
+	router.work_pool = node.app.work_pool;
+	if (result == TOCSIN_OK)
+		result = tc_router_new(&node.router, &router, error);
+	http.userdata = node.router;
+	return result ? result : tc_http_server_new(&node.server, &http, error);
+}
+
+static int set_up(void **state)
+{
+	struct tocsin_error error;
+
+	if (sodium_init() < 0 || tc_test_postgres_setup(state))
+		return -1;
+	tc_gate_init(&node.held);
+	tc_gate_init(&node.let_go);
+	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
+		       &error) ||
+	    open_node(&error)) {
+		print_error("%s\n", error.message);
+		return -1;
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	tc_http_server_free(node.server, TC_BRIEFLY_MS);
+	tc_auth_stop(node.app.auth);
+	tc_executor_free(node.app.work);
+	tc_router_free(node.router);
+	tc_auth_free(node.app.auth);
+	tocsin_pool_free(node.app.work_pool);
+	tc_gate_deinit(&node.held);
+	tc_gate_deinit(&node.let_go);
+	return tc_test_postgres_teardown(state);
+}
+
+static struct tocsin_pool_stats stats(void)
+{
+	struct tocsin_pool_stats stats;
+
+	tocsin_pool_get_stats(node.app.work_pool, &stats);
+	return stats;
+}
+
+/* A database with Ada alone. */
+static int clean(void **state)
+{
+	struct tc_auth_user_request request = {.name = "ada", .role = "admin"};
+	char hash[TC_AUTH_PASSWORD_HASH_SIZE];
+	struct tocsin_error error;
+
+	(void)state;
+	free(tc_test_sql("truncate users, sessions, login_attempts, idempotency_answers"));
+	assert_ok(tc_auth_password_hash("correct horse", hash, &error));
+	request.password_hash = hash;
+	assert_ok(tc_auth_user_create(node.app.work_pool, &request, NULL, &error));
+	assert_ok(tc_auth_user_find(node.app.work_pool, "ada", node.user_id, &error));
+	return 0;
+}
+
+/* --- calls that wait for their answers --- */
+
+struct waiting {
+	int holder, calls[WAITING_MAX];
+	unsigned count;
+};
+
+static int send_call(const char *path, const char *key, const char *body)
+{
+	int fd = client_connect(tc_http_server_url(node.server));
+	char headers[128];
+
+	assert_true(fd >= 0);
+	snprintf(headers, sizeof(headers), "Content-Type: application/json\r\n%s%s%s",
+		 key ? "Idempotency-Key: " : "", key ? key : "", key ? "\r\n" : "");
+	client_send_request(fd, "POST", path, headers, body, strlen(body));
+	return fd;
+}
+
+/* Holds the hashing thread up. */
+static void hold(struct waiting *waiting)
+{
+	*waiting = (struct waiting){.holder = send_call("/hold", NULL, "{}")};
+	assert_true(tc_gate_wait(&node.held, ++node.holds));
+	node.acquired = stats().acquired;
+}
+
+static bool has_given_back(void *argument)
+{
+	const unsigned *acquisitions = argument;
+	struct tocsin_pool_stats now = stats();
+
+	return now.acquired >= node.acquired + *acquisitions && now.in_use == 0;
+}
+
+/* A call that acquires so many connections, one after the other, before it waits for the hashing thread. */
+static void add_call(struct waiting *waiting, const char *path, const char *key, const char *body,
+		     unsigned acquisitions)
+{
+	waiting->calls[waiting->count++] = send_call(path, key, body);
+	assert_true(tc_wait_until(has_given_back, &acquisitions));
+	node.acquired += acquisitions;
+	assert_int_equal(
+		tc_test_sql_number("select count(*) from pg_stat_activity where backend_type "
+				   "= 'client backend' and pid <> pg_backend_pid() and "
+				   "state <> 'idle'"),
+		0);
+}
+
+/* Lets go; the answers, which must all have this status, in the order of the calls. */
+static void finish(struct waiting *waiting, int status, struct reply *replies)
+{
+	struct reply reply;
+
+	tc_gate_signal(&node.let_go);
+	client_read(waiting->holder, false, &reply);
+	assert_int_equal(reply.status, 204);
+	close(waiting->holder);
+	for (unsigned i = 0; i < waiting->count; i++) {
+		client_read(waiting->calls[i], false, &replies[i]);
+		close(waiting->calls[i]);
+		assert_int_equal(replies[i].status, status);
+	}
+}
+
+static bool is_replay(const struct reply *reply)
+{
+	return client_header(reply, "Idempotency-Replayed") != NULL;
+}
+
+/* --- tests --- */
+
+#define USERS "/api/v1/users"
+#define GRACE "{\"name\":\"grace\",\"role\":\"viewer\",\"password\":\"another horse\"}"
+
+/* Twice, with one key: both hash, one makes the user, the other gets its answer. */
+static void test_new_user(void **state)
+{
+	struct reply replies[WAITING_MAX];
+	struct waiting waiting;
+
+	(void)state;
+	hold(&waiting);
+	add_call(&waiting, USERS, "grace", GRACE, 1);
+	add_call(&waiting, USERS, "grace", GRACE, 1);
+	assert_int_equal(tc_test_sql_number("select count(*) from users"), 1);
+	finish(&waiting, 201, replies);
+	assert_string_equal(replies[0].body, replies[1].body);
+	assert_false(is_replay(&replies[0]));
+	assert_true(is_replay(&replies[1]));
+	assert_int_equal(tc_test_sql_number("select count(*) from users"), 2);
+	assert_int_equal(tc_test_sql_number("select count(*) from idempotency_answers"), 1);
+}
+
+#define CHANGE "/api/v1/session/password"
+#define RIGHT  "{\"currentPassword\":\"correct horse\",\"newPassword\":\"another horse\"}"
+#define WRONG  "{\"currentPassword\":\"correct mouse\",\"newPassword\":\"another horse\"}"
+
+/* The attempt is counted, and committed, before the password is looked at. */
+static void test_new_password(void **state)
+{
+	struct reply replies[WAITING_MAX];
+	struct waiting waiting;
+
+	(void)state;
+	hold(&waiting);
+	add_call(&waiting, CHANGE, "change", RIGHT, 2);
+	assert_int_equal(tc_test_sql_number("select attempts from login_attempts"), 1);
+	add_call(&waiting, CHANGE, "change", RIGHT, 2);
+	assert_int_equal(tc_test_sql_number("select attempts from login_attempts"), 2);
+	finish(&waiting, 204, replies);
+	assert_false(is_replay(&replies[0]));
+	assert_true(is_replay(&replies[1]));
+	assert_int_equal(tc_test_sql_number("select password_version from users"), 2);
+}
+
+/* A wrong password is an answer, too: given again, though it was checked twice; and it counts without being
+ * part of anybody's transaction. */
+static void test_wrong_password(void **state)
+{
+	struct reply replies[WAITING_MAX];
+	struct waiting waiting;
+
+	(void)state;
+	hold(&waiting);
+	add_call(&waiting, CHANGE, "wrong", WRONG, 2);
+	add_call(&waiting, CHANGE, "wrong", WRONG, 2);
+	add_call(&waiting, CHANGE, NULL, WRONG, 1);
+	finish(&waiting, 400, replies);
+	assert_string_equal(replies[0].body, replies[1].body);
+	assert_false(is_replay(&replies[0]));
+	assert_true(is_replay(&replies[1]));
+	assert_false(is_replay(&replies[2]));
+	assert_int_equal(tc_test_sql_number("select attempts from login_attempts"), 3);
+	assert_int_equal(tc_test_sql_number("select password_version from users"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_new_user, clean),
+		cmocka_unit_test_setup(test_new_password, clean),
+		cmocka_unit_test_setup(test_wrong_password, clean),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
