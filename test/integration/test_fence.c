@@ -49,10 +49,9 @@ struct fixture {
 	struct tocsin_error work_error;
 };
 
-static int set_up(void **state)
+/* `first_options` NULL: the server ends nothing that idles. The second holder's idling never matters. */
+static int set_up_with(void **state, const struct tc_node_options *first_options)
 {
-	static const struct tc_node_options options = {.lock_idle_tx_timeout_ms = IDLE_TX_MS,
-						       .work_idle_tx_timeout_ms = IDLE_TX_MS};
 	static struct fixture fixture;
 
 	fixture = (struct fixture){.outside = tc_outside_connect(tc_test_conninfo()),
@@ -62,12 +61,25 @@ static int set_up(void **state)
 				   .marks_at_entry = -1};
 	tc_gate_init(&fixture.is_lost);
 	tc_gate_init(&fixture.has_entered);
-	tc_node_init(&fixture.first, tc_test_conninfo(), "first", &options);
-	tc_node_init(&fixture.second, tc_test_conninfo(), "second", &options);
+	tc_node_init(&fixture.first, tc_test_conninfo(), "first", first_options);
+	tc_node_init(&fixture.second, tc_test_conninfo(), "second", NULL);
 	tc_outside_run(fixture.outside,
 		       "drop table if exists entries; create table entries (who text)");
 	*state = &fixture;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, NULL);
+}
+
+static int set_up_stalled(void **state)
+{
+	static const struct tc_node_options options = {.lock_idle_tx_timeout_ms = IDLE_TX_MS,
+						       .work_idle_tx_timeout_ms = IDLE_TX_MS};
+
+	return set_up_with(state, &options);
 }
 
 static int tear_down(void **state)
@@ -387,9 +399,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_terminated_before_work, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_terminated_in_work, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_terminated_before_commit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_stalled_before_work, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_stalled_in_work, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_stalled_before_commit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stalled_before_work, set_up_stalled,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_stalled_in_work, set_up_stalled, tear_down),
+		cmocka_unit_test_setup_teardown(test_stalled_before_commit, set_up_stalled,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_nested_is_fenced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_terminated_in_commit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nested_terminated_in_commit, set_up,
