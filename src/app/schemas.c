@@ -14,6 +14,15 @@ static const char *const outcomes[] = {"resolved", "deleted", "unchanged",
 #define MANY     TC_MEMBER_MANY
 #define MAP      TC_MEMBER_MAP
 
+/* After the one member that is the list. */
+static const struct tc_member page_members[] = {
+	{.name = "nextCursor",
+	 .type = TC_FIELD_STRING,
+	 .flags = OPTIONAL,
+	 .description = "Where the next page begins; absent on the last"},
+	{.name = NULL},
+};
+
 static const struct tc_member incident_members[] = {
 	{.name = "id", .type = TC_FIELD_UUID},
 	{.name = "title", .type = TC_FIELD_STRING},
@@ -57,20 +66,6 @@ static const struct tc_member link_members[] = {
 	{.name = NULL},
 };
 static const struct tc_member incident_detail_members[] = {
-	{.name = "id", .type = TC_FIELD_UUID},
-	{.name = "title", .type = TC_FIELD_STRING},
-	{.name = "description", .type = TC_FIELD_STRING, .flags = OPTIONAL},
-	{.name = "status", .type = TC_FIELD_ENUM, .choices = statuses},
-	{.name = "severity", .type = TC_FIELD_ENUM, .choices = severities},
-	{.name = "suppressNotifications", .type = TC_FIELD_BOOLEAN},
-	{.name = "healthOverride", .type = TC_FIELD_ENUM, .flags = OPTIONAL, .choices = healths},
-	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP},
-	{.name = "updatedAt", .type = TC_FIELD_TIMESTAMP},
-	{.name = "resolvedAt",
-	 .type = TC_FIELD_TIMESTAMP,
-	 .flags = OPTIONAL,
-	 .description = "While it is resolved"},
-	{.name = "systemIds", .type = TC_FIELD_STRING, .flags = MANY},
 	{.name = "updates", .schema = "Update", .flags = MANY, .description = "Oldest first"},
 	{.name = "links", .schema = "Link", .flags = MANY},
 	{.name = NULL},
@@ -82,10 +77,6 @@ static const struct tc_member opened_incident_members[] = {
 };
 static const struct tc_member incident_page_members[] = {
 	{.name = "incidents", .schema = "Incident", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member incident_state_members[] = {
@@ -161,15 +152,6 @@ static const struct tc_member system_link_members[] = {
 	{.name = NULL},
 };
 static const struct tc_member system_detail_members[] = {
-	{.name = "id", .type = TC_FIELD_STRING},
-	{.name = "name", .type = TC_FIELD_STRING},
-	{.name = "description", .type = TC_FIELD_STRING, .flags = OPTIONAL},
-	{.name = "discovered",
-	 .type = TC_FIELD_BOOLEAN,
-	 .description = "An incident named it before anybody registered it"},
-	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP},
-	{.name = "updatedAt", .type = TC_FIELD_TIMESTAMP},
-	{.name = "groupIds", .type = TC_FIELD_UUID, .flags = MANY},
 	{.name = "contacts",
 	 .schema = "SystemContact",
 	 .flags = OPTIONAL | MANY,
@@ -179,10 +161,6 @@ static const struct tc_member system_detail_members[] = {
 };
 static const struct tc_member system_page_members[] = {
 	{.name = "systems", .schema = "System", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member group_members[] = {
@@ -196,10 +174,6 @@ static const struct tc_member group_members[] = {
 };
 static const struct tc_member group_page_members[] = {
 	{.name = "groups", .schema = "Group", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member api_key_members[] = {
@@ -214,21 +188,10 @@ static const struct tc_member api_key_members[] = {
 };
 static const struct tc_member new_api_key_members[] = {
 	{.name = "key", .type = TC_FIELD_STRING},
-	{.name = "id", .type = TC_FIELD_UUID},
-	{.name = "name", .type = TC_FIELD_STRING},
-	{.name = "role", .type = TC_FIELD_STRING},
-	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP},
-	{.name = "createdBy", .type = TC_FIELD_STRING, .flags = OPTIONAL},
-	{.name = "lastUsedAt", .type = TC_FIELD_TIMESTAMP, .flags = OPTIONAL},
-	{.name = "revokedAt", .type = TC_FIELD_TIMESTAMP, .flags = OPTIONAL},
 	{.name = NULL},
 };
 static const struct tc_member api_key_page_members[] = {
 	{.name = "keys", .schema = "ApiKey", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member user_members[] = {
@@ -243,10 +206,6 @@ static const struct tc_member user_members[] = {
 };
 static const struct tc_member user_page_members[] = {
 	{.name = "users", .schema = "User", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member caller_members[] = {
@@ -270,20 +229,10 @@ static const struct tc_member source_members[] = {
 };
 static const struct tc_member new_source_members[] = {
 	{.name = "routingKey", .type = TC_FIELD_STRING},
-	{.name = "id", .type = TC_FIELD_UUID},
-	{.name = "name", .type = TC_FIELD_STRING},
-	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP},
-	{.name = "createdBy", .type = TC_FIELD_STRING, .flags = OPTIONAL},
-	{.name = "lastUsedAt", .type = TC_FIELD_TIMESTAMP, .flags = OPTIONAL},
-	{.name = "revokedAt", .type = TC_FIELD_TIMESTAMP, .flags = OPTIONAL},
 	{.name = NULL},
 };
 static const struct tc_member source_page_members[] = {
 	{.name = "sources", .schema = "Source", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member alerts_received_members[] = {
@@ -315,10 +264,6 @@ static const struct tc_member audit_entry_members[] = {
 };
 static const struct tc_member audit_page_members[] = {
 	{.name = "entries", .schema = "AuditEntry", .flags = MANY},
-	{.name = "nextCursor",
-	 .type = TC_FIELD_STRING,
-	 .flags = OPTIONAL,
-	 .description = "Where the next page begins; absent on the last"},
 	{.name = NULL},
 };
 static const struct tc_member status_members[] = {
@@ -342,47 +287,49 @@ static const struct tc_member problem_members[] = {
 };
 
 const struct tc_schema tc_schemas[] = {
-	{"Incident", "An incident, as lists show it", incident_members, NULL},
-	{"Update", "Something said about an incident", update_members, NULL},
-	{"Link", "A link of an incident", link_members, NULL},
+	{"Incident", "An incident, as lists show it", incident_members, NULL, NULL},
+	{"Update", "Something said about an incident", update_members, NULL, NULL},
+	{"Link", "A link of an incident", link_members, NULL, NULL},
 	{"IncidentDetail", "An incident with what belongs to it, as far as the caller may see it",
-	 incident_detail_members, NULL},
-	{"OpenedIncident", "Of a deduped create", opened_incident_members, NULL},
-	{"IncidentPage", "Newest first", incident_page_members, NULL},
-	{"IncidentState", "Where an incident stands", incident_state_members, NULL},
-	{"IncidentStates", "By id", NULL, "IncidentState"},
-	{"IncidentRefs", "Those that exist", incident_refs_members, NULL},
-	{"IncidentUpdates", "By incident, oldest first", incident_updates_members, NULL},
-	{"IncidentsBySystem", "By system, newest first", incidents_by_system_members, NULL},
+	 incident_members, incident_detail_members, NULL},
+	{"OpenedIncident", "Of a deduped create", opened_incident_members, NULL, NULL},
+	{"IncidentPage", "Newest first", incident_page_members, page_members, NULL},
+	{"IncidentState", "Where an incident stands", incident_state_members, NULL, NULL},
+	{"IncidentStates", "By id", NULL, NULL, "IncidentState"},
+	{"IncidentRefs", "Those that exist", incident_refs_members, NULL, NULL},
+	{"IncidentUpdates", "By incident, oldest first", incident_updates_members, NULL, NULL},
+	{"IncidentsBySystem", "By system, newest first", incidents_by_system_members, NULL, NULL},
 	{"HealthOverride", "What an open incident says the health of a system is",
-	 health_override_members, NULL},
-	{"HealthOverrides", "By system", health_overrides_members, NULL},
-	{"BulkOutcome", "What became of one id", bulk_outcome_members, NULL},
-	{"BulkResult", "In the order of the ids", bulk_result_members, NULL},
-	{"Suppression", "Whether notifications are held back", suppression_members, NULL},
-	{"System", "A system of the catalog", system_members, NULL},
-	{"SystemContact", "Whom to ask about a system", system_contact_members, NULL},
-	{"SystemLink", "A link of a system", system_link_members, NULL},
-	{"SystemDetail", "A system with what belongs to it", system_detail_members, NULL},
-	{"SystemPage", "Newest first", system_page_members, NULL},
-	{"Group", "A group of systems", group_members, NULL},
-	{"GroupPage", "Newest first", group_page_members, NULL},
-	{"ApiKey", "An API key, without its secret", api_key_members, NULL},
-	{"NewApiKey", "An API key with its secret, which is shown once", new_api_key_members, NULL},
-	{"ApiKeyPage", "Newest first", api_key_page_members, NULL},
-	{"User", "Somebody who can log in", user_members, NULL},
-	{"UserPage", "Newest first", user_page_members, NULL},
-	{"Caller", "Who calls, and what the caller may do", caller_members, NULL},
-	{"Source", "A tool that sends alerts, without its routing key", source_members, NULL},
-	{"NewSource", "A source with its routing key, which is shown once", new_source_members,
+	 health_override_members, NULL, NULL},
+	{"HealthOverrides", "By system", health_overrides_members, NULL, NULL},
+	{"BulkOutcome", "What became of one id", bulk_outcome_members, NULL, NULL},
+	{"BulkResult", "In the order of the ids", bulk_result_members, NULL, NULL},
+	{"Suppression", "Whether notifications are held back", suppression_members, NULL, NULL},
+	{"System", "A system of the catalog", system_members, NULL, NULL},
+	{"SystemContact", "Whom to ask about a system", system_contact_members, NULL, NULL},
+	{"SystemLink", "A link of a system", system_link_members, NULL, NULL},
+	{"SystemDetail", "A system with what belongs to it", system_members, system_detail_members,
 	 NULL},
-	{"SourcePage", "Newest first", source_page_members, NULL},
-	{"AlertsReceived", "What became of alerts", alerts_received_members, NULL},
-	{"PagerDutyReply", "As PagerDuty answers", pager_duty_reply_members, NULL},
-	{"AuditEntry", "Who changed what", audit_entry_members, NULL},
-	{"AuditPage", "Newest first", audit_page_members, NULL},
-	{"Status", "How the server is", status_members, NULL},
-	{"ProblemError", "A mistake in the input", problem_error_members, NULL},
-	{"Problem", "What went wrong (RFC 9457)", problem_members, NULL},
+	{"SystemPage", "Newest first", system_page_members, page_members, NULL},
+	{"Group", "A group of systems", group_members, NULL, NULL},
+	{"GroupPage", "Newest first", group_page_members, page_members, NULL},
+	{"ApiKey", "An API key, without its secret", api_key_members, NULL, NULL},
+	{"NewApiKey", "An API key with its secret, which is shown once", new_api_key_members,
+	 api_key_members, NULL},
+	{"ApiKeyPage", "Newest first", api_key_page_members, page_members, NULL},
+	{"User", "Somebody who can log in", user_members, NULL, NULL},
+	{"UserPage", "Newest first", user_page_members, page_members, NULL},
+	{"Caller", "Who calls, and what the caller may do", caller_members, NULL, NULL},
+	{"Source", "A tool that sends alerts, without its routing key", source_members, NULL, NULL},
+	{"NewSource", "A source with its routing key, which is shown once", new_source_members,
+	 source_members, NULL},
+	{"SourcePage", "Newest first", source_page_members, page_members, NULL},
+	{"AlertsReceived", "What became of alerts", alerts_received_members, NULL, NULL},
+	{"PagerDutyReply", "As PagerDuty answers", pager_duty_reply_members, NULL, NULL},
+	{"AuditEntry", "Who changed what", audit_entry_members, NULL, NULL},
+	{"AuditPage", "Newest first", audit_page_members, page_members, NULL},
+	{"Status", "How the server is", status_members, NULL, NULL},
+	{"ProblemError", "A mistake in the input", problem_error_members, NULL, NULL},
+	{"Problem", "What went wrong (RFC 9457)", problem_members, NULL, NULL},
 	{.name = NULL},
 };

@@ -28,6 +28,7 @@ struct tc_schema {
 	const char *name; /* NULL: the last */
 	const char *description;
 	const struct tc_member *members;
+	const struct tc_member *more; /* those that follow; NULL: none */
 	/* Any name, each with this schema, instead of members; NULL: members. */
 	const char *map_of;
 };

@@ -165,6 +165,17 @@ static json_t *member_schema(struct tc_document *document, const struct tc_membe
 	return schema;
 }
 
+static void put_members(struct tc_document *document, const struct tc_member *members,
+			json_t *properties, json_t *required)
+{
+	for (const struct tc_member *member = members; member && member->name; member++) {
+		tc_document_put(document, properties, member->name,
+				member_schema(document, member));
+		if (!(member->flags & TC_MEMBER_OPTIONAL))
+			tc_document_append(document, required, json_string(member->name));
+	}
+}
+
 static json_t *answer_schema(struct tc_document *document, const struct tc_schema *schema)
 {
 	json_t *object = json_object(), *properties, *required;
@@ -179,12 +190,8 @@ static json_t *answer_schema(struct tc_document *document, const struct tc_schem
 	}
 	properties = json_object();
 	required = json_array();
-	for (const struct tc_member *member = schema->members; member->name; member++) {
-		tc_document_put(document, properties, member->name,
-				member_schema(document, member));
-		if (!(member->flags & TC_MEMBER_OPTIONAL))
-			tc_document_append(document, required, json_string(member->name));
-	}
+	put_members(document, schema->members, properties, required);
+	put_members(document, schema->more, properties, required);
 	tc_document_put(document, object, "properties", properties);
 	tc_document_put(document, object, "required", required);
 	return object;
