@@ -6,10 +6,8 @@
 #include "modules/auth/auth_password.h"
 #include "modules/auth/auth_user.h"
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
-TC_DEFINE_CLEANUP(json_t *, json_decref);
 TC_DEFINE_CLEANUP(char *, tc_password_free);
 
 /* What one of the commands is to do, and its options. */
@@ -65,21 +63,6 @@ static int read_password(struct request *request)
 	return result == TOCSIN_OK ? TC_EXIT_OK : tc_command_failed(request->command, &error);
 }
 
-static int print_user(const struct request *request, const struct tc_buffer *about,
-		      struct tocsin_error *error)
-{
-	TC_CLEANUP(json_decref)
-	json_t *user = about->data ? json_loadb(about->data, about->length, 0, NULL) : NULL;
-
-	if (!user)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
-	if (request->json)
-		tc_command_print_json(user); /* a failure to write shows in tc_command_finish */
-	else
-		printf("%s\n", json_string_value(json_object_get(user, "id")));
-	return TOCSIN_OK;
-}
-
 /* --- create --- */
 
 static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
@@ -91,7 +74,7 @@ static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *
 	TC_BUFFER about = {0};
 	int result = tc_auth_user_create(pool, &wanted, &about, error);
 
-	return result ? result : print_user(request, &about, error);
+	return result ? result : tc_direct_print_made(&about, "id", NULL, request->json, error);
 }
 
 int tc_cmd_user_create(const struct tc_command *command, int argc, char **argv)
@@ -119,71 +102,12 @@ int tc_cmd_user_create(const struct tc_command *command, int argc, char **argv)
 	return status == TC_EXIT_OK ? tc_direct_run(command, create, &request) : status;
 }
 
-/* --- list --- */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "-";
-}
-
-static void print_users(const json_t *users)
-{
-	size_t index;
-	json_t *user;
-
-	printf("%-36s  %-8s  %-24s  %-24s  %s\n", "ID", "ROLE", "CREATED", "LAST LOG-IN", "NAME");
-	json_array_foreach(users, index, user)
-	{
-		printf("%-36s  %-8s  %-24s  %-24s  %s\n", text_of(user, "id"),
-		       text_of(user, "role"), text_of(user, "createdAt"),
-		       text_of(user, "lastLoginAt"), text_of(user, "name"));
-	}
-}
-
-/* Every page, one after the other. */
-static int list(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
-{
-	const struct request *request = context;
-	TC_CLEANUP(json_decref) json_t *all = json_array();
-	char cursor[64] = "";
-
-	do {
-		TC_BUFFER page = {0};
-		TC_CLEANUP(json_decref) json_t *value = NULL;
-		const char *next;
-		int result = tc_auth_user_list(pool, TC_AUTH_USER_LIST_MAX, *cursor ? cursor : NULL,
-					       &page, error);
-
-		if (result != TOCSIN_OK)
-			return result;
-		value = page.data ? json_loadb(page.data, page.length, 0, NULL) : NULL;
-		if (!value || json_array_extend(all, json_object_get(value, "users")) < 0)
-			return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
-		next = json_string_value(json_object_get(value, "nextCursor"));
-		snprintf(cursor, sizeof(cursor), "%s", next ? next : "");
-	} while (*cursor);
-	if (request->json)
-		tc_command_print_json(all);
-	else
-		print_users(all);
-	return TOCSIN_OK;
-}
-
 int tc_cmd_user_list(const struct tc_command *command, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
-	struct request request = {.command = command};
-	int status = read_options(&request, argc, argv, options);
+	static const struct tc_direct_list list = {tc_auth_user_list, TC_AUTH_USER_LIST_MAX,
+						   "users"};
 
-	if (status != TC_EXIT_OK)
-		return early(status);
-	if (optind < argc)
-		return tc_command_misused(command, "there is one argument too many: %s",
-					  argv[optind]);
-	return tc_direct_run(command, list, &request);
+	return tc_direct_list(command, argc, argv, &list);
 }
 
 /* --- delete --- */

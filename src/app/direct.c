@@ -4,6 +4,14 @@
 #include "app/config.h"
 #include "app/database.h"
 #include "app/pools.h"
+#include "app/remote.h"
+#include "app/show.h"
+#include "base/macro.h"
+
+/* Cursors of what these commands list are UUIDs, or short. */
+#define CURSOR_SIZE 64u
+
+TC_DEFINE_CLEANUP(json_t *, json_decref);
 
 static int with_pool(const struct tc_config *config, tc_direct_fn run, void *context,
 		     struct tocsin_error *error)
@@ -37,4 +45,100 @@ int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *cont
 	if (result != TOCSIN_OK)
 		return tc_command_failed(command, &error);
 	return tc_command_finish();
+}
+
+bool tc_direct_read_json_option(const struct tc_command *command, int argc, char **argv,
+				bool *ret_is_json, int *ret_status)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
+	int option;
+
+	*ret_is_json = false;
+	while ((option = tc_command_option(command, argc, argv, options, ret_status)) !=
+	       TC_OPTION_END) {
+		if (option == TC_OPTION_EXIT)
+			return false;
+		*ret_is_json = true;
+	}
+	return true;
+}
+
+/* --- lists --- */
+
+struct listing {
+	const struct tc_command *command;
+	const struct tc_direct_list *list;
+	bool is_json;
+};
+
+/* The members of one page join `all`; `cursor` becomes that of the next, empty after the last. */
+static int add_page(const struct tc_direct_list *list, struct tocsin_pool *pool, json_t *all,
+		    char cursor[static CURSOR_SIZE], struct tocsin_error *error)
+{
+	TC_BUFFER page = {0};
+	TC_CLEANUP(json_decref) json_t *value = NULL;
+	const char *next;
+	int result = list->read_page(pool, list->limit, *cursor ? cursor : NULL, &page, error);
+
+	if (result != TOCSIN_OK)
+		return result;
+	value = page.data ? json_loadb(page.data, page.length, 0, NULL) : NULL;
+	if (!value || json_array_extend(all, json_object_get(value, list->member)) < 0)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
+	next = json_string_value(json_object_get(value, "nextCursor"));
+	snprintf(cursor, CURSOR_SIZE, "%s", next ? next : "");
+	return TOCSIN_OK;
+}
+
+static int print_list(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	const struct listing *listing = context;
+	TC_CLEANUP(json_decref) json_t *all = json_array();
+	char cursor[CURSOR_SIZE] = "";
+
+	do {
+		int result = add_page(listing->list, pool, all, cursor, error);
+
+		if (result != TOCSIN_OK)
+			return result;
+	} while (*cursor);
+	if (listing->is_json)
+		tc_command_print_json(all); /* a failure to write shows in tc_command_finish */
+	else
+		tc_show_table(all, listing->command->remote->columns, true);
+	return TOCSIN_OK;
+}
+
+int tc_direct_list(const struct tc_command *command, int argc, char **argv,
+		   const struct tc_direct_list *list)
+{
+	struct listing listing = {.command = command, .list = list};
+	int status = TC_EXIT_OK;
+
+	if (!tc_direct_read_json_option(command, argc, argv, &listing.is_json, &status))
+		return status;
+	if (optind < argc)
+		return tc_command_misused(command, "there is one argument too many: %s",
+					  argv[optind]);
+	return tc_direct_run(command, print_list, &listing);
+}
+
+/* --- what was made --- */
+
+int tc_direct_print_made(const struct tc_buffer *about, const char *member, const char *secret,
+			 bool is_json, struct tocsin_error *error)
+{
+	TC_CLEANUP(json_decref)
+	json_t *value = about->data ? json_loadb(about->data, about->length, 0, NULL) : NULL;
+	const char *text;
+
+	if (!value || (secret && json_object_set_new(value, member, json_string(secret)) < 0))
+		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
+	text = json_string_value(json_object_get(value, member));
+	if (is_json)
+		tc_command_print_json(value);
+	else
+		printf("%s\n", text ? text : "");
+	return TOCSIN_OK;
 }

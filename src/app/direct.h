@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/command.h"
+#include "base/buffer.h"
 #include <tocsin/pool.h>
 
 typedef int (*tc_direct_fn)(void *context, struct tocsin_pool *pool, struct tocsin_error *error);
@@ -10,3 +11,26 @@ typedef int (*tc_direct_fn)(void *context, struct tocsin_pool *pool, struct tocs
 /* Reads the settings, makes the database reachable and brings it up to date, calls `run` with a pool of one
  * connection for work, and tidies up; the exit status. Blocks. */
 int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *context);
+
+/* For commands that take no option but --json. False: the command is to end with *ret_status. */
+bool tc_direct_read_json_option(const struct tc_command *command, int argc, char **argv,
+				bool *ret_is_json, int *ret_status);
+
+/* What a command lists: its pages as the API shows them, newest first. */
+struct tc_direct_list {
+	/* {MEMBER: [...], "nextCursor"?}; `cursor` is what nextCursor said, NULL: from the newest. */
+	int (*read_page)(struct tocsin_pool *pool, unsigned limit, const char *cursor,
+			 struct tc_buffer *ret_json, struct tocsin_error *error);
+	unsigned limit; /* the longest page there is */
+	const char *member;
+};
+
+/* A command that lists, from its options (--json) to its exit status: every page, one after the other, as a
+ * table of the columns in the command's row, or as one JSON array. Blocks. */
+int tc_direct_list(const struct tc_command *command, int argc, char **argv,
+		   const struct tc_direct_list *list);
+
+/* What a command that makes something prints: the JSON of `about` with `secret` as its `member`, or that
+ * member alone. `secret` NULL: the member is in `about`. A failure to write shows in tc_command_finish. */
+int tc_direct_print_made(const struct tc_buffer *about, const char *member, const char *secret,
+			 bool is_json, struct tocsin_error *error);
