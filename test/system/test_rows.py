@@ -1,0 +1,178 @@
+"""Every procedure of the API's own description, at each of its addresses: what it answers, every error it can give, and
+who may call it. The rows are in rows.py; a procedure without one fails test_every_procedure_has_a_row.
+
+Every problem document that is met here is one as RFC 9457 has it, and holds no SQL, no name of a file or function, and
+no secret of a caller. How it was seen to fail is said at each test."""
+import concurrent.futures
+import re
+
+import pytest
+
+from api import PROBLEM, Api
+from rows import NOBODY, ROLES, ROWS, Caller, World, changed
+from server import new_key
+from test_bad_input import LEAKS
+from test_openapi import check, describe
+from waiting import wait_for
+
+ADDRESSES = ("v1", "rest", "rest by GET")
+REST = {"catalog", "alert", "auth", "incident"}
+TOO_LARGE = b'{"title":"' + b"x" * (1024 * 1024) + b'"}'
+each_row = pytest.mark.parametrize("name", ROWS)
+each_plain_row = pytest.mark.parametrize("name", [name for name, row in ROWS.items() if not row.elsewhere])
+
+
+@pytest.fixture(name="document", scope="module")
+def fixture_document(node):
+    return describe(node)
+
+
+@pytest.fixture(name="at", scope="module")
+def fixture_at(document):
+    return {address: Caller(document, address) for address in ADDRESSES}
+
+
+@pytest.fixture(name="callers", scope="module")
+def fixture_callers(node):
+    """{role: Api}"""
+    def make(role):
+        made = node.api.post("/api/v1/keys", {"name": f"{role} of rows", "role": role})
+        assert made.status == 201, made
+        return Api(node.url, made.json["key"])
+
+    return {"anonymous": node.anonymous, **{role: make(role) for role in ROLES[1:]}}
+
+
+@pytest.fixture(name="world")
+def fixture_world(node):
+    return World(node.api)
+
+
+def places(at, name):
+    return [address for address in ADDRESSES if at[address].place(name)]
+
+
+def is_problem(reply, status, *fields, secrets=()):
+    """True for a problem document of this status that names exactly these fields, and gives nothing away."""
+    assert (reply.status, reply.type) == (status, PROBLEM), reply
+    document = reply.json
+    assert {"type", "title", "status", "detail"} <= set(document) <= {"type", "title", "status", "detail", "errors"}
+    assert document["status"] == status and all(document[name] for name in ("type", "title", "detail")), document
+    found = document.get("errors", [])
+    assert [error["pointer"].lstrip("/") for error in found] == list(fields), document
+    assert all(error["detail"] for error in found)
+    said = " ".join([document["detail"], *(error["detail"] for error in found)])
+    assert not LEAKS.search(said), said
+    whole = str(reply.headers) + reply.body.decode()
+    assert not any(secret in whole for secret in secrets if secret), whole
+    return True
+
+
+def test_every_procedure_has_a_row(document, at):
+    """Seen to fail with a row left out, and with a procedure that loses its group: it is then nowhere at /rest."""
+    assert set(ROWS) == set(at["v1"].known)
+    for name, row in ROWS.items():
+        tag, = at["v1"].known[name][2]["tags"]
+        assert tag == (row.group or "server"), name
+    assert {row.group for row in ROWS.values() if row.group} == REST
+
+
+@each_plain_row
+def test_success(node, document, at, name):
+    """As described, and right, at each address."""
+    row = ROWS[name]
+    for address in places(at, name):
+        world = World(node.api)
+        reply = at[address].call(node.api, name, row.good(world))
+        assert reply.status == row.status, (address, reply)
+        assert reply.status != 204 or reply.body == b""
+        described = at["v1"].known[name][2]["responses"][str(reply.status)].get("content")
+        if described:
+            check(document, described[reply.type].get("schema", {}), reply.json, name)
+        assert row.shows is None or row.shows(world, reply.json), (address, reply)
+
+
+@each_row
+def test_errors(node, at, world, name):
+    """Each error that is the procedure's own, and the fields it names."""
+    row = ROWS[name]
+    for address in places(at, name):
+        for status, change, *fields in row.errors:
+            asked = changed(row.good(world), change(world))
+            reply = at[address].call(node.api, name, asked)
+            assert is_problem(reply, status, *fields, secrets=[node.key]), (address, asked)
+
+
+@each_plain_row
+def test_who_may_call(node, at, callers, name):
+    """Below the least role: 401 without a key, 403 with one, and nothing is done; from it on: the answer, as that role
+    may see it."""
+    row = ROWS[name]
+    for address in places(at, name):
+        world = World(node.api)
+        for role in ROLES:
+            reply = at[address].call(callers[role], name, row.good(world))
+            if ROLES.index(role) < ROLES.index(row.who):
+                assert is_problem(reply, 401 if role == "anonymous" else 403, secrets=[callers[role].key]), (address, role)
+                continue
+            assert reply.status == row.status, (address, role, reply)
+            assert row.sees is None or row.sees(role, reply.json), (address, role, reply)
+            world = World(node.api)
+
+
+@each_row
+def test_what_all_refuse(node, document, at, world, name):
+    """Keys of nobody, unknown fields, wrong methods; where there is a body, bodies that are none, or too large."""
+    row, secret = ROWS[name], new_key()
+    if not row.has_problems:
+        return
+    for address in places(at, name):
+        method, path = at[address].place(name)
+        taken = set(document["paths"][path]) if address == "v1" else {"get", "post"}
+        path = re.sub(r"{\w+}", NOBODY, path)
+        if "401" in at["v1"].known[name][2]["responses"]:
+            reply = at[address].call(Api(node.url, secret), name, row.good(world))
+            assert is_problem(reply, 401, secrets=[secret]), address
+        if not row.takes_anything:
+            reply = at[address].call(node.api, name, {**row.good(world), "colour": "red"})
+            assert is_problem(reply, 400, "colour"), address
+        reply = node.api.call("PATCH" if "put" in taken else "PUT", path)
+        assert is_problem(reply, 405) and reply.headers["allow"], address
+        for body, sent, status in ((b"{", {}, 400), (b"{}", {"Content-Type": "text/plain"}, 415), (TOO_LARGE, {}, 413)):
+            if method == "POST":
+                assert is_problem(node.api.call(method, path, body, sent), status, secrets=[node.key]), address
+
+
+def test_an_idempotency_key_is_for_one_request(node, at):
+    """With other input it is 422, at each address of each procedure that is described to take one."""
+    names = [name for name in ROWS if any(parameter.get("$ref", "").endswith("/IdempotencyKey")
+                                          for parameter in at["v1"].known[name][2].get("parameters", []))]
+    assert {"createSystem", "createSource", "createIncident", "createApiKey"} <= set(names)
+    for name, address in ((name, address) for name in names for address in places(at, name) if not ROWS[name].elsewhere):
+        sent = {"Idempotency-Key": f"{address}-{name}"}
+        asked = ROWS[name].good(World(node.api))
+        first, again = (at[address].call(node.api, name, asked, sent) for _ in range(2))
+        assert (first.status, first.body) == (again.status, again.body) == (ROWS[name].status, first.body), (name, again)
+        assert again.headers["idempotency-replayed"] == "true", (name, address)
+        reply = at[address].call(node.api, name, ROWS[name].good(World(node.api)), sent)
+        assert is_problem(reply, 422, "Idempotency-Key", secrets=[node.key]), (name, address)
+
+
+def test_without_a_database(start, database):
+    """503 and when to come back, from every procedure at every address; how to reach the database is nobody's business."""
+    node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=300, DATABASE_LOCK_TIMEOUT_MS=300)
+    document, world = describe(node), World(node.api)
+    asked = [(caller, name, row.good(world))
+             for caller in (Caller(document, address) for address in ADDRESSES) for name, row in ROWS.items()
+             if row.has_problems and row.needs_database and caller.place(name)]
+    secrets = [node.key, str(database.cluster.folder), database.name]
+    database.allow_connections(False)
+    try:
+        database.terminate_backends()
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            replies = list(threads.map(lambda one: (one, one[0].call(node.api, *one[1:])), asked))
+    finally:
+        database.allow_connections(True)
+    for (caller, name, _), reply in replies:
+        assert is_problem(reply, 503, secrets=secrets) and int(reply.headers["retry-after"]) > 0, (caller.address, name)
+    wait_for(node.is_ready, "it is back")
