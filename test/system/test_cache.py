@@ -77,13 +77,16 @@ def test_each_caller_sees_what_he_may(node):
             assert len(api.get(path).json["updates"]) == count
 
 
-def test_health_overrides_are_never_cached(node):
-    before = hits(node)
-    node.api.create("overridden", healthOverride="degraded")
-    for _ in range(5):
-        reply = node.api.post("/api/v1/systems/health-overrides", {"systemIds": ["overridden"]})
-        assert reply.json["overrides"]["overridden"]["status"] == "degraded"
-    assert hits(node) == before
+def test_health_overrides_are_never_cached(node, module_database):
+    """Changed in the database, behind the node's back, which therefore drops nothing: the next answer has it. Seen to
+    fail with answers of this procedure kept: TC_CACHED on its row, and POST let through in lookup.c and answer.c."""
+    made = node.api.create("overridden", healthOverride="degraded")
+    wait_for(lambda: (node.api.get(INCIDENTS), node.api.get(INCIDENTS), hits(node) > 0)[2], "answers are kept")
+    for status in ("degraded", "unhealthy", "degraded"):
+        module_database.rows("update incidents set health_override = %s where id = %s returning 1", (status, made["id"]))
+        for _ in range(2):
+            reply = node.api.post("/api/v1/systems/health-overrides", {"systemIds": ["overridden"]})
+            assert reply.json["overrides"]["overridden"]["status"] == status
 
 
 def test_refused_writes_drop_nothing(node):

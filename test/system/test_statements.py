@@ -1,0 +1,79 @@
+"""How many statements a read costs: PostgreSQL logs each that it executes, by the name that its .sql file gives it, before
+its answer goes out. What nodes do by themselves (outbox, audit trail, heartbeat) has other names.
+
+Seen to fail with the short way out of run_read (incident_bulk_api.c) taken out: `[]` runs a statement; and with run_read
+reading twice: there is a statement too many."""
+import re
+
+import pytest
+
+from procedures import Procedures
+from server import Server
+
+EXECUTED = re.compile(r"LOG:  (?:execute (\S+?)(?:/\S+)?|(statement)):")
+OURS = ("incident_", "catalog_", "alert_", "<unnamed>", "statement")
+MANY = 20
+READS = {
+    "getBulkIncidentsForSystems": ("systemIds", "incident_list_of_systems"),
+    "getActiveHealthOverrides": ("systemIds", "incident_list_health_overrides"),
+    "getBulkIncidentUpdates": ("incidentIds", "incident_list_updates"),
+    "getManyEntityStates": ("ids", "incident_get_states"),
+    "resolveIncidentRefs": ("ids", "incident_list_refs"),
+    "listOpenIncidentsBySystem": (None, "incident_list_by_system"),
+}
+
+
+class Log:
+    """What PostgreSQL executed for requests, since the last look."""
+
+    def __init__(self, cluster):
+        self.path, self.place = cluster.log, 0
+
+    def executed(self):
+        with open(self.path, "rb") as log:
+            log.seek(self.place)
+            text = log.read().decode(errors="replace")
+            self.place = log.tell()
+        names = [name or plain for name, plain in EXECUTED.findall(text)]
+        return [name for name in names if name.startswith(OURS)]
+
+
+@pytest.fixture(name="logged", scope="module")
+def fixture_logged(cluster, module_database):
+    """(procedures of a node, what its database logs, incidents, their systems)"""
+    cluster.execute(f"alter database \"{module_database.name}\" set log_statement = 'all'")
+    with Server(database_url=module_database.url) as node:
+        do = Procedures(node.start().api, "v1")
+        made = [do.ok("createIncident", title="t", severity="minor", systemIds=[f"s{i}", f"t{i}"], initialMessage="m",
+                      healthOverride="degraded") for i in range(MANY)]
+        yield (do, Log(cluster), [one["id"] for one in made], [f"s{i}" for i in range(MANY)])
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_bulk_read_is_one_query(logged, name):
+    do, log, incidents, systems = logged
+    field, statement = READS[name]
+    asked = {field: systems if field == "systemIds" else incidents} if field else {}
+    log.executed()
+    found = do.ok(name, **asked)
+    assert log.executed() == [statement]
+    assert len(str(found)) > MANY * 30  # it is about all of them
+
+
+@pytest.mark.parametrize("name, field, answer", [
+    ("getManyEntityStates", "ids", {}), ("resolveIncidentRefs", "ids", {"ids": []}),
+    ("getActiveHealthOverrides", "systemIds", {"overrides": {}})])
+def test_nothing_is_asked_without_a_query(logged, name, field, answer):
+    """The other bulk reads refuse an empty list."""
+    do, log, _, _ = logged
+    log.executed()
+    assert do.ok(name, **{field: []}) == answer
+    assert log.executed() == []
+
+
+def test_statements_are_seen(logged):
+    """That one would be found here: a change runs several."""
+    do, log, incidents, _ = logged
+    log.executed()
+    do.ok("updateIncident", id=incidents[0], title="other")
+    assert len(log.executed()) > 1
