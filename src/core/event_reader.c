@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/thread.h"
 #include "core/outbox.h"
 #include "sql_app.h"
@@ -101,16 +102,18 @@ static int read_all(struct tc_event_reader *reader, struct tocsin_error *error)
 	return result;
 }
 
-/* False: to stop. A failure is not tried again before its time, however often it is woken. */
-static bool wait_for_work(struct tc_event_reader *reader, bool has_failed)
+/* Until there is work, and `wanted_ms` has come; or until `look_ms`. False: to stop. */
+static bool wait_for_work(struct tc_event_reader *reader, uint64_t wanted_ms, uint64_t look_ms)
 {
-	uint64_t until_ms =
-		tc_clock_ms() + (has_failed ? TC_EVENT_READER_RETRY_MS : TC_EVENT_READER_LOOK_MS);
 	TC_LOCKED(&reader->mutex);
 
-	while (!reader->must_stop && (has_failed || !reader->is_wanted))
-		if (!tc_cond_wait_until(&reader->changed, &reader->mutex, until_ms))
+	while (!reader->must_stop) {
+		uint64_t until_ms = reader->is_wanted ? TC_MIN(wanted_ms, look_ms) : look_ms;
+
+		if (tc_clock_ms() >= until_ms)
 			break;
+		tc_cond_wait_until(&reader->changed, &reader->mutex, until_ms);
+	}
 	reader->is_wanted = false;
 	return !reader->must_stop;
 }
@@ -118,17 +121,26 @@ static bool wait_for_work(struct tc_event_reader *reader, bool has_failed)
 static void *run(void *argument)
 {
 	struct tc_event_reader *reader = argument;
+	uint64_t wanted_ms, look_ms;
 	bool has_failed = false;
 
 	do {
 		struct tocsin_error error;
-		int result = read_all(reader, &error);
+		int result;
+
+		wanted_ms = tc_clock_ms() + reader->options.pace_ms;
+		result = read_all(reader, &error);
 
 		if (result && !has_failed)
 			tc_log_warning("event_reader.failed", "reader %s stays where it is: %s",
 				       reader->options.name, error.message);
 		has_failed = result != TOCSIN_OK;
-	} while (wait_for_work(reader, has_failed));
+		look_ms = tc_clock_ms() +
+			  (has_failed ? TC_EVENT_READER_RETRY_MS : TC_EVENT_READER_LOOK_MS);
+		/* A failure is not tried again before its time, however often the reader is woken. */
+		if (has_failed)
+			wanted_ms = look_ms;
+	} while (wait_for_work(reader, wanted_ms, look_ms));
 	return NULL;
 }
 

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Events copied in a transaction: within the database, so many are cheap. */
-#define COPY_MAX 5000u
+/* Events copied in a transaction, which holds back the readers of the outbox for some milliseconds. */
+#define COPY_MAX 1000u
+/* A list shows also what is not copied yet, so nobody waits for a copy, and one of many events costs creates
+ * less than many of a few. */
+#define COPY_PACE_MS 500u
 
 TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
 
@@ -30,6 +33,7 @@ int tc_event_audit_new(struct tc_event_reader **ret_reader, struct tocsin_pool *
 							.pool = work_pool,
 							.outbox = outbox,
 							.batch_max = COPY_MAX,
+							.pace_ms = COPY_PACE_MS,
 							.handle = copy};
 
 	return tc_event_reader_new(ret_reader, &options, error);
