@@ -154,6 +154,9 @@ void tc_answer(struct tc_call *call, struct tc_http_response *response)
 		response->status = 304;
 	}
 	measure(call, response->status);
-	tc_http_respond(call->request, response);
+	if (call->is_follower)
+		tc_http_respond_behind(call->request, response);
+	else
+		tc_http_respond(call->request, response);
 	tc_call_free(call);
 }

@@ -141,6 +141,21 @@ static void wake(struct tc_batcher *b)
 	}
 }
 
+/* Of a storm on one key there are hundreds, and what came with them should not wait for them all. */
+static void finish_followers_last(struct tc_batch *batch)
+{
+	const struct tc_batcher *b = batch->batcher;
+	unsigned followers = 0;
+
+	for (unsigned i = 0; i < batch->count; i++)
+		if (batch->items[i]->is_follower)
+			batch->items[followers++] = batch->items[i];
+		else
+			b->options.finish(batch->items[i], b->options.userdata);
+	for (unsigned i = 0; i < followers; i++)
+		b->options.finish(batch->items[i], b->options.userdata);
+}
+
 /* Drops the mutex meanwhile. */
 static void batch_process(struct tc_batch *batch, const char *wait_key)
 {
@@ -156,8 +171,7 @@ static void batch_process(struct tc_batch *batch, const char *wait_key)
 	tc_batch_settle(batch);
 	wake(b);
 	tc_mutex_unlock(&b->mutex);
-	for (unsigned i = 0; i < batch->count; i++)
-		b->options.finish(batch->items[i], b->options.userdata);
+	finish_followers_last(batch);
 	tc_mutex_lock(&b->mutex);
 	b->pending -= batch->count;
 	if (b->is_closing && b->pending == 0) {

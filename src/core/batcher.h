@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/list.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <tocsin/pool.h>
 
@@ -30,6 +31,7 @@ struct tc_item {
 	const char *key;       /* lock key, owned by the item's owner */
 	const char *exclusive; /* items with equal text never share a batch; NULL: no such rule */
 	enum tc_item_state state;
+	bool is_follower; /* set by `run`: shares the answer of another; finished after those that do not */
 	uint64_t queued_us;
 	struct tocsin_error error; /* when it failed */
 	void *slot;                /* the batcher's own, from submit to finish */

@@ -152,6 +152,11 @@ void tc_call_set_unchanged(struct tc_call *call)
 	call->is_unchanged = true;
 }
 
+void tc_call_set_follower(struct tc_call *call)
+{
+	call->is_follower = true;
+}
+
 void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length)
 {
 	tc_call_reply_content(call, status, JSON_TYPE, body, length);

@@ -173,6 +173,9 @@ void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
 /* The handler found that there was nothing to change: no commit is told, no kept answer dropped. */
 void tc_call_set_unchanged(struct tc_call *call);
 
+/* The answer comes with many of its kind, to calls that asked for the same: others go first. */
+void tc_call_set_follower(struct tc_call *call);
+
 /* A job embedded in the call, for handing it to an executor oneself, and a list node for queues. */
 struct tc_job *tc_call_job(struct tc_call *call);
 struct tc_call *tc_call_from_job(struct tc_job *job);

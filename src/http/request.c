@@ -226,14 +226,6 @@ bool tc_http_request_mark_abandoned(struct tc_http_request *request)
 	return atomic_compare_exchange_strong(&request->state, &expected, TC_HTTP_ABANDONED);
 }
 
-void tc_http_request_wake_abandoned(struct tc_http_request *request)
-{
-	struct tc_http_server *server = request->server;
-
-	MHD_resume_connection(request->connection);
-	hand_back(server);
-}
-
 static enum MHD_Result hand_over(struct tc_http_request *request)
 {
 	struct tc_http_server *server = request->server;
@@ -250,8 +242,17 @@ static enum MHD_Result hand_over(struct tc_http_request *request)
 	if (!atomic_compare_exchange_strong(&request->state, &expected, TC_HTTP_SUSPENDED))
 		MHD_resume_connection(request->connection); /* answered in between */
 	else if (atomic_load(&server->abandoning) && tc_http_request_mark_abandoned(request))
-		tc_http_request_wake_abandoned(request);
+		tc_http_request_wake(request);
 	return MHD_YES;
+}
+
+/* On the connection's thread. */
+static void leave_lane(struct tc_http_request *request)
+{
+	if (!request->is_in_lane)
+		return;
+	request->is_in_lane = false;
+	tc_http_lane_leave(&request->server->lane);
 }
 
 enum MHD_Result tc_http_on_access(void *cls, struct MHD_Connection *connection, const char *url,
@@ -276,6 +277,7 @@ enum MHD_Result tc_http_on_access(void *cls, struct MHD_Connection *connection, 
 		set_problem(request, request->refusal);
 		return queue_response(request);
 	case TC_HTTP_ANSWERED:
+		leave_lane(request);
 		return queue_response(request);
 	default:
 		return MHD_NO; /* abandoned */
@@ -292,6 +294,7 @@ void tc_http_on_completed(void *cls, struct MHD_Connection *connection, void **c
 	(void)why;
 	if (!request)
 		return;
+	leave_lane(request); /* woken, but its client went away before it looked */
 	tc_mutex_lock(&server->mutex);
 	tc_list_remove(&request->node);
 	if (--server->in_flight == 0)
@@ -306,11 +309,34 @@ void tc_http_respond(struct tc_http_request *request, const struct tc_http_respo
 	tc_http_request_answer(request, response->status, tc_http_response_build(response), NULL);
 }
 
+void tc_http_request_wake(struct tc_http_request *request)
+{
+	struct tc_http_server *server = request->server;
+
+	MHD_resume_connection(request->connection);
+	hand_back(server);
+}
+
+void tc_http_respond_behind(struct tc_http_request *request,
+			    const struct tc_http_response *response)
+{
+	struct MHD_Response *built = tc_http_response_build(response);
+	enum tc_http_state expected = TC_HTTP_SUSPENDED;
+
+	if (!atomic_compare_exchange_strong(&request->state, &expected, TC_HTTP_ANSWERED)) {
+		tc_http_request_answer(request, response->status, built, NULL);
+		return;
+	}
+	request->status = response->status;
+	request->response = built;
+	request->is_in_lane = true;
+	tc_http_lane_enter(&request->server->lane, request);
+}
+
 void tc_http_request_answer(struct tc_http_request *request, unsigned status,
 			    struct MHD_Response *response, struct tc_http_stream *stream)
 {
 	struct tc_http_server *server = request->server;
-	struct MHD_Connection *connection = request->connection;
 
 	request->status = status;
 	request->response = response;
@@ -318,8 +344,7 @@ void tc_http_request_answer(struct tc_http_request *request, unsigned status,
 	/* From here on the request may be freed at any moment, unless the state says it is ours. */
 	switch (atomic_exchange(&request->state, TC_HTTP_ANSWERED)) {
 	case TC_HTTP_SUSPENDED:
-		MHD_resume_connection(connection);
-		hand_back(server);
+		tc_http_request_wake(request);
 		break;
 	case TC_HTTP_HANDLING:
 		hand_back(server);

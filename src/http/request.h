@@ -5,7 +5,7 @@
  *   READING    the connection reads it (a thread of the library)
  *   HANDLING   the handler runs; whoever it passes the request to may answer already
  *   SUSPENDED  the handler returned without an answer; the connection sleeps
- *   ANSWERED   `response` is there; the connection sends it
+ *   ANSWERED   `response` is there; the connection sends it, perhaps after its turn in the lane (lane.h)
  *   ABANDONED  the server stops and its bound passed; the connection is closed without an answer
  *   DETACHED   the connection is done with it
  *
@@ -24,6 +24,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "http/lane.h"
 #include "http/listen.h"
 #include "http/server.h"
 #include "http/stream_watch.h"
@@ -54,6 +55,7 @@ struct tc_http_server {
 	struct tc_list requests;
 	unsigned in_flight, handed_over;
 	struct tc_http_streams streams;
+	struct tc_http_lane lane;
 };
 
 struct tc_http_request {
@@ -71,6 +73,8 @@ struct tc_http_request {
 	struct tc_http_answer *answer; /* a reference; in place of a response of its own */
 	struct tc_http_stream *stream; /* a reference; NULL: an ordinary answer */
 	unsigned status;
+	struct tc_list lane; /* its place in server->lane */
+	bool is_in_lane;
 };
 
 /* The library's callbacks; `server` is a struct tc_http_server. */
@@ -83,8 +87,9 @@ void tc_http_on_completed(void *server, struct MHD_Connection *connection, void 
 /* Takes a suspended request away from its handler; false in another state. With the server's mutex
  * held, or on the request's own thread: else it might be gone. A request so marked stays until woken. */
 bool tc_http_request_mark_abandoned(struct tc_http_request *request);
-/* Wakes the connection of a marked request, which then closes. Without the mutex. */
-void tc_http_request_wake_abandoned(struct tc_http_request *request);
+/* Wakes the sleeping connection of a request that is answered, or marked abandoned and then closes. The request
+ * may be gone when this returns. Without the mutex. */
+void tc_http_request_wake(struct tc_http_request *request);
 
 /* The library's response; takes the body over, also where it fails. NULL when memory ran out. */
 struct MHD_Response *tc_http_response_build(const struct tc_http_response *from);

@@ -55,7 +55,7 @@ static unsigned count_threads(unsigned wanted)
 static struct MHD_Daemon *start_daemon(struct tc_http_server *server)
 {
 	const struct tc_http_options *options = &server->options;
-	unsigned threads = count_threads(options->threads);
+	unsigned threads = options->threads;
 	unsigned flags =
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem pool[] = {
@@ -86,6 +86,7 @@ static void destroy(struct tc_http_server *server)
 {
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);
+	tc_http_lane_deinit(&server->lane);
 	tc_http_streams_deinit(&server->streams);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->mutex);
@@ -101,11 +102,13 @@ int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_
 	if (!server)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	server->options = *options;
+	server->options.threads = count_threads(options->threads);
 	server->options.listen = NULL; /* the caller's text, needed here only */
 	server->listen_fd = -1;
 	tc_mutex_init(&server->mutex);
 	tc_cond_init(&server->changed);
 	tc_list_init(&server->requests);
+	tc_http_lane_init(&server->lane, server->options.threads * TC_HTTP_LANE_PER_THREAD);
 	result = tc_http_streams_init(&server->streams, error);
 	if (result == TOCSIN_OK)
 		result = tc_listen(options->listen, &server->listen_fd, server->url, error);
@@ -155,7 +158,7 @@ static void abandon_suspended(struct tc_http_server *server)
 		if (!tc_http_request_mark_abandoned(request))
 			continue;
 		tc_mutex_unlock(&server->mutex);
-		tc_http_request_wake_abandoned(request);
+		tc_http_request_wake(request);
 		tc_mutex_lock(&server->mutex);
 	}
 	tc_mutex_unlock(&server->mutex);
@@ -188,6 +191,7 @@ struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsign
 	if (left > 0)
 		tc_log_warning("http.cut_off", "%u requests were not finished within %u ms", left,
 			       timeout_ms);
+	tc_http_lane_end(&server->lane);
 	abandon_suspended(server);
 	tc_mutex_lock(&server->mutex);
 	while (server->handed_over > 0) /* running handlers and resuming threads: neither blocks */

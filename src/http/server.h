@@ -77,3 +77,7 @@ struct tc_http_response {
 /* Answers; may be called on any thread, inside the handler or after it returned. The request must not
  * be touched afterwards. Does not block. */
 void tc_http_respond(struct tc_http_request *request, const struct tc_http_response *response);
+/* The same, but lets others go first: for an answer that comes with hundreds of its kind. Of such answers a few
+ * are sent at a time, in order; one that is not of them waits for those few only. */
+void tc_http_respond_behind(struct tc_http_request *request,
+			    const struct tc_http_response *response);

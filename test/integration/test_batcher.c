@@ -2,7 +2,8 @@
  *
  * How each was seen to fail: a batch that fails as a whole and is not retried one by one fails the good
  * items with the bad one; without the workers' retry of contended keys, the freed key waits for the held one;
- * without looking at `exclusive`, equal items meet in a batch. */
+ * without looking at `exclusive`, equal items meet in a batch; finished in the order of the batch, followers come
+ * before what they should let go first. */
 #include "base/memory.h"
 #include "base/thread.h"
 #include "core/batcher.h"
@@ -36,6 +37,8 @@ struct fixture {
 	struct tc_gate finished, entered, may_run;
 	atomic_bool is_gated; /* run signals `entered` and waits for `may_run` */
 	atomic_bool met_equal;
+	atomic_bool followed_first; /* a follower was finished before another of its batch */
+	unsigned leaders_left;      /* of the batch that is finished; one worker */
 	atomic_uint largest;
 };
 
@@ -124,6 +127,10 @@ static void finish(struct tc_item *item, void *userdata)
 	struct fixture *f = userdata;
 
 	atomic_fetch_add(&tc_list_entry(item, struct thing, item)->finishes, 1);
+	if (item->is_follower && f->leaders_left > 0)
+		atomic_store(&f->followed_first, true);
+	else if (!item->is_follower && f->leaders_left > 0)
+		f->leaders_left--;
 	tc_gate_signal(&f->finished);
 }
 
@@ -359,6 +366,27 @@ static void test_exclusive_items_never_meet(void **state)
 	stop(f);
 }
 
+/* Two of three items follow; the others are not to wait for them. */
+static void test_followers_come_last(void **state)
+{
+	struct fixture *f = start(1, 1, ITEMS_MAX, TC_PATIENCE_MS);
+
+	(void)state;
+	atomic_store(&f->is_gated, true);
+	submit_many(f, 0, 1, "first"); /* the others gather while it runs */
+	assert_true(tc_gate_wait(&f->entered, 1));
+	for (unsigned i = 1; i <= 30; i++)
+		f->things[i].item.is_follower = i % 3 != 0;
+	submit_many(f, 1, 31, "second");
+	atomic_store(&f->is_gated, false);
+	f->leaders_left = 1 + 10;
+	tc_gate_signal(&f->may_run);
+	assert_true(tc_gate_wait(&f->finished, 31));
+	assert_int_equal(f->largest, 30);
+	assert_false(f->followed_first);
+	stop(f);
+}
+
 static void test_queue_is_bounded_and_drained(void **state)
 {
 	struct fixture *f = start(1, 1, 10, TC_PATIENCE_MS);
@@ -385,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_held_key_times_out),
 		cmocka_unit_test(test_freed_key_needs_no_waiter),
 		cmocka_unit_test(test_exclusive_items_never_meet),
+		cmocka_unit_test(test_followers_come_last),
 		cmocka_unit_test(test_queue_is_bounded_and_drained),
 	};
 

@@ -161,6 +161,7 @@ static enum tc_item_state settle(struct place *place, const struct place *leader
 	}
 	answer(place->create, PQgetvalue(rows, leader->row, TC_INCIDENT_OPEN_DOCUMENT),
 	       place != leader || tc_result_is_true(rows, leader->row, TC_INCIDENT_OPEN_REUSED));
+	place->create->item.is_follower = place != leader;
 	place->create->is_unchanged = tc_result_is_true(rows, leader->row, TC_INCIDENT_OPEN_REUSED);
 	return TC_ITEM_DONE;
 }
@@ -294,6 +295,8 @@ static void finish(struct tc_item *item, void *userdata)
 		*(create->outcome == REUSED ? &creator->reused : &creator->created) += 1;
 		if (create->is_unchanged)
 			tc_call_set_unchanged(call);
+		if (item->is_follower)
+			tc_call_set_follower(call);
 		tc_call_reply_buffer(call, create->outcome == REUSED ? 200 : 201, &create->answer);
 	}
 }
