@@ -5,9 +5,9 @@
  * leave it open; without `exclusive` a resolved report in the batch of its alert's firing one is dropped. */
 #include "base/memory.h"
 #include "modules/alert/alert_intake.h"
-#include "pg/migrate.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,11 +55,9 @@ static int set_up(void **state)
 {
 	struct tocsin_error error;
 
-	if (tc_test_postgres_setup(state))
+	if (tc_test_schema_setup(state))
 		return -1;
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL,
-		       &error) ||
-	    start_node(&nodes[0], true, false, &error) ||
+	if (start_node(&nodes[0], true, false, &error) ||
 	    start_node(&nodes[1], true, false, &error)) {
 		print_error("%s\n", error.message);
 		return -1;

@@ -6,11 +6,11 @@
  * that goes by dedup keys instead of times leaves older alerts. */
 #include "base/memory.h"
 #include "modules/incident/incident.h"
-#include "pg/migrate.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,29 +27,12 @@ static struct tocsin_pool *work_pool;
 
 static int set_up(void **state)
 {
-	struct tocsin_pool_options options = {.name = "work",
-					      .purpose = TOCSIN_POOL_WORK,
-					      .max = 1,
-					      .connection_timeout_ms = TC_PATIENCE_MS,
-					      .idle_timeout_ms = TC_PATIENCE_MS};
-	struct tocsin_error error;
-
-	if (tc_test_postgres_setup(state))
-		return -1;
-	options.conninfo = tc_test_conninfo();
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
-		       &error) ||
-	    tocsin_pool_new(&work_pool, &options, &error)) {
-		print_error("%s\n", error.message);
-		return -1;
-	}
-	return 0;
+	return tc_test_work_setup(state, 1, &work_pool);
 }
 
 static int tear_down(void **state)
 {
-	work_pool = tocsin_pool_free(work_pool);
-	return tc_test_postgres_teardown(state);
+	return tc_test_work_teardown(state, &work_pool);
 }
 
 static int clean(void **state)

@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "core/hints.h"
 #include "modules/auth/auth.h"
-#include "pg/migrate.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,22 +53,13 @@ static void wait_connected(void)
 
 static int set_up(void **state)
 {
-	struct tocsin_pool_options options = {.name = "work",
-					      .purpose = TOCSIN_POOL_WORK,
-					      .max = NODES,
-					      .connection_timeout_ms = 20000,
-					      .idle_timeout_ms = 20000};
 	struct tocsin_error error;
 
-	if (tc_test_postgres_setup(state))
+	if (tc_test_work_setup(state, NODES, &node.pool))
 		return -1;
-	options.conninfo = tc_test_conninfo();
 	tc_gate_init(&node.looked);
 	tc_gate_init(&node.dropped);
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL,
-		       &error) ||
-	    tocsin_pool_new(&node.pool, &options, &error) ||
-	    tc_hints_new(&node.hints, tc_test_conninfo(), &error) ||
+	if (tc_hints_new(&node.hints, tc_test_conninfo(), &error) ||
 	    tc_auth_new(&node.auth,
 			&(struct tc_auth_options){.work_pool = node.pool,
 						  .hints = node.hints,
@@ -89,10 +80,9 @@ static int tear_down(void **state)
 {
 	tc_hints_free(node.hints);
 	tc_auth_free(node.auth);
-	tocsin_pool_free(node.pool);
 	tc_gate_deinit(&node.looked);
 	tc_gate_deinit(&node.dropped);
-	return tc_test_postgres_teardown(state);
+	return tc_test_work_teardown(state, &node.pool);
 }
 
 static int clean(void **state)

@@ -8,9 +8,9 @@
 #include "base/memory.h"
 #include "modules/auth/auth_login.h"
 #include "modules/auth/auth_user.h"
-#include "pg/migrate.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -28,20 +28,11 @@ static char user_id[37];
 
 static int set_up(void **state)
 {
-	struct tocsin_pool_options options = {.name = "work",
-					      .purpose = TOCSIN_POOL_WORK,
-					      .max = CALLERS,
-					      .connection_timeout_ms = 20000,
-					      .idle_timeout_ms = 20000};
 	struct tocsin_error error;
 
-	if (sodium_init() < 0 || tc_test_postgres_setup(state))
+	if (sodium_init() < 0 || tc_test_work_setup(state, CALLERS, &pool))
 		return -1;
-	options.conninfo = tc_test_conninfo();
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, 20000, NULL,
-		       &error) ||
-	    tocsin_pool_new(&pool, &options, &error) ||
-	    tc_auth_password_hash("correct horse", hash, &error) ||
+	if (tc_auth_password_hash("correct horse", hash, &error) ||
 	    tc_auth_password_hash("another horse", other_hash, &error)) {
 		print_error("%s\n", error.message);
 		return -1;
@@ -51,8 +42,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	tocsin_pool_free(pool);
-	return tc_test_postgres_teardown(state);
+	return tc_test_work_teardown(state, &pool);
 }
 
 /* One user, "ada", and nothing else. */

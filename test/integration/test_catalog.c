@@ -9,10 +9,10 @@
 #include "base/memory.h"
 #include "modules/catalog/catalog.h"
 #include "modules/incident/incident.h"
-#include "pg/migrate.h"
 #include "pg/query.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -48,11 +48,9 @@ static int set_up(void **state)
 	struct tocsin_locks_options options = {.wait_timeout_ms = TC_PATIENCE_MS};
 	struct tocsin_error error;
 
-	if (tc_test_postgres_setup(state))
+	if (tc_test_schema_setup(state))
 		return -1;
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
-		       &error) ||
-	    make_pool(&work_pool, "work", TOCSIN_POOL_WORK, &error) ||
+	if (make_pool(&work_pool, "work", TOCSIN_POOL_WORK, &error) ||
 	    make_pool(&lock_pool, "lock", TOCSIN_POOL_LOCK, &error))
 		goto failed;
 	options.work_pool = work_pool;

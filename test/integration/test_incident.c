@@ -6,11 +6,11 @@
 #include "base/memory.h"
 #include "modules/incident/incident.h"
 #include "pg/array.h"
-#include "pg/migrate.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,30 +24,12 @@ static struct tocsin_pool *pool;
 
 static int set_up(void **state)
 {
-	const struct tocsin_pool_options options = {.name = "work",
-						    .purpose = TOCSIN_POOL_WORK,
-						    .max = 8,
-						    .connection_timeout_ms = TC_PATIENCE_MS,
-						    .idle_timeout_ms = TC_PATIENCE_MS};
-	struct tocsin_pool_options work = options;
-	struct tocsin_error error;
-
-	if (tc_test_postgres_setup(state))
-		return -1;
-	work.conninfo = tc_test_conninfo();
-	if (tc_migrate(work.conninfo, tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
-		       &error) ||
-	    tocsin_pool_new(&pool, &work, &error)) {
-		print_error("%s\n", error.message);
-		return -1;
-	}
-	return 0;
+	return tc_test_work_setup(state, 8, &pool);
 }
 
 static int tear_down(void **state)
 {
-	pool = tocsin_pool_free(pool);
-	return tc_test_postgres_teardown(state);
+	return tc_test_work_teardown(state, &pool);
 }
 
 static int clean(void **state)

@@ -6,11 +6,11 @@
 #include "base/buffer.h"
 #include "base/macro.h"
 #include "base/memory.h"
-#include "pg/migrate.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,15 +76,8 @@ static const struct plan plans[] = {
 
 static int set_up(void **state)
 {
-	struct tocsin_error error;
-
-	if (tc_test_postgres_setup(state))
+	if (tc_test_schema_setup(state))
 		return -1;
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
-		       &error)) {
-		print_error("%s\n", error.message);
-		return -1;
-	}
 	free(tc_test_sql(
 		"insert into systems select 's' || g, 's' || g, true from generate_series(0, 999) "
 		"g; "

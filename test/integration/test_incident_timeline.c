@@ -10,11 +10,11 @@
 #include "base/memory.h"
 #include "modules/incident/incident.h"
 #include "pg/array.h"
-#include "pg/migrate.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,29 +31,12 @@ static char incident[TC_UUID_SIZE]; /* the one that was opened last */
 
 static int set_up(void **state)
 {
-	struct tocsin_pool_options options = {.name = "work",
-					      .purpose = TOCSIN_POOL_WORK,
-					      .max = 8,
-					      .connection_timeout_ms = TC_PATIENCE_MS,
-					      .idle_timeout_ms = TC_PATIENCE_MS};
-	struct tocsin_error error;
-
-	if (tc_test_postgres_setup(state))
-		return -1;
-	options.conninfo = tc_test_conninfo();
-	if (tc_migrate(options.conninfo, tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
-		       &error) ||
-	    tocsin_pool_new(&pool, &options, &error)) {
-		print_error("%s\n", error.message);
-		return -1;
-	}
-	return 0;
+	return tc_test_work_setup(state, 8, &pool);
 }
 
 static int tear_down(void **state)
 {
-	pool = tocsin_pool_free(pool);
-	return tc_test_postgres_teardown(state);
+	return tc_test_work_teardown(state, &pool);
 }
 
 static int clean(void **state)

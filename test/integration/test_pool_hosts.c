@@ -1,8 +1,8 @@
 /* test_pool_hosts.c: a pool whose connection string names several hosts: one that is not there, one that
  * takes connections and never answers, one that does not take writes, and the right one.
  *
- * What to take out to see it fail (not tried yet): with one connect_timeout of the whole bound for each host, "mute" (it takes twice the bound);
- * without read-write in the string, "writes" (the first host is as good as the second). */
+ * Seen to fail: with one connect_timeout of the whole bound for each host, "mute" (the first takes all of it);
+ * without read-write in the string, "writes" (a host that takes no writes is as good as any). */
 #include "base/clock.h"
 #include "support/crew.h"
 #include "support/postgres.h"
