@@ -73,7 +73,8 @@ def test_for_admins_only(start):
 
 def test_old_events_go_when_every_reader_has_them(start, database):
     """A reader that lags holds them, however old they are; then they go, the audit trail stays, and who asks for
-    what is gone is told so. To see it fail (not tried yet): take the reader's place out of remove_events.sql."""
+    what is gone is told so. Seen to fail with the readers' places taken out of remove_events.sql: the events go before
+    the lag shows."""
     node = start(TOCSIN_EVENT_RETENTION="1s")
     other = start(TOCSIN_EVENT_RETENTION="1s")
     with Stream(node.anonymous) as stream:

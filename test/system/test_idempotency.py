@@ -157,6 +157,37 @@ def test_many_at_once_on_two_nodes(start, database, extra):
     assert not any("panic" in node.log for node in nodes)
 
 
+HOLD_ANSWERS = """create function hold() returns trigger language plpgsql as
+ $$ begin perform pg_advisory_xact_lock(hashtextextended('the answer', 0)); return new; end $$;
+ create trigger hold before insert on idempotency_answers for each row execute function hold()"""
+
+
+@pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
+def test_killed_while_the_answer_is_stored(start, database, extra):
+    """Node and session end at the moment between a change and its stored answer: the change has gone with it, and the
+    repeated request makes it once. Seen to fail (two incidents) with the answer stored after the commit."""
+    victim, other = start(), start()
+    key, body = "killed", incident("system", **extra)
+    with database.connect() as session, session.cursor() as cursor:
+        cursor.execute(HOLD_ANSWERS)
+
+    def send():
+        with pytest.raises((OSError, http.client.HTTPException)):
+            keyed(victim.api, INCIDENTS, body, key)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with database.hold_key("the answer"):
+            sent = pool.submit(send)
+            [storing] = wait_for(lambda: [row for row in database.rows(
+                "select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'")],
+                "the answer is about to be stored")
+            victim.kill()
+            sent.result(60)
+            database.rows("select pg_terminate_backend(%s, 60000)", storing)
+    wait_for(lambda: keyed(other.api, INCIDENTS, body, key).status == 201, "the repeated request is answered")
+    assert count(database) == 1 and is_replay(keyed(other.api, INCIDENTS, body, key))
+
+
 @pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
 def test_kill_between(start, database, extra):
     """kill -9 under load; every request that got no answer is sent again to another node."""
