@@ -1,11 +1,12 @@
 """Idempotency-Key: one change however often a request is sent, to whichever node, whatever dies in between.
 
-What each is for, to be seen by taking it out: without the stored answer (core/sql/store_answers.sql answers nothing) every second request
-makes a second change; with the answer stored after the commit, in a transaction of its own, the kill tests find
-more incidents than keys; without claim_key.sql the second of two at once is told 409 "taken" by the catalog; with a plain hash
-in place of the keyed one, the password test finds it in the table.
+What each is for, seen by taking it out: with nothing stored (core/idempotency.c) every second request makes a second change;
+with the answer stored after the commit, in a transaction of its own, a kill in between makes two incidents of one key; with
+claim_key.sql claiming everything the second of two at once hangs behind the first; with a plain hash in place of the keyed one,
+the password test finds it in the table.
 """
 import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import json
@@ -17,7 +18,7 @@ import pytest
 from api import incident
 from waiting import wait_for
 
-INCIDENTS = "/api/v1/incidents"
+INCIDENTS, SYSTEMS = "/api/v1/incidents", "/api/v1/systems"
 
 
 def keyed(api, path, body, key):
@@ -128,18 +129,21 @@ def test_an_answer_with_a_secret_cannot_be_read_from_the_database(node, module_d
     assert not any(bytes(fingerprint) == plain for _, fingerprint in stored)
 
 
-@pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
-def test_many_at_once_on_two_nodes(start, database, extra):
-    """50 at once, of each key 10, on two nodes: an incident a key, and one answer."""
+@pytest.mark.parametrize("path, body_of", [
+    (INCIDENTS, incident), (INCIDENTS, lambda name: incident(name, dedupeOpenForSystem=True)),
+    (SYSTEMS, lambda name: {"name": name})], ids=["plain", "deduped", "system"])
+def test_many_at_once_on_two_nodes(start, database, path, body_of):
+    """50 at once, of each key 10, on two nodes: one thing a key, and one answer; who comes too early is told to try
+    again, and never that somebody else took the name."""
     nodes = [start(), start()]
-    bodies = {f"key-{i}": incident(f"system-{i}", **extra) for i in range(5)}
+    bodies = {f"key-{i}": body_of(f"system-{i}") for i in range(5)}
     gate = threading.Barrier(50, timeout=60)
 
     def send(number):
         key = f"key-{number % 5}"
 
         def answered():
-            reply = keyed(nodes[number // 5 % 2].api, INCIDENTS, bodies[key], key)
+            reply = keyed(nodes[number // 5 % 2].api, path, bodies[key], key)
             assert reply.status != 409 or int(reply.headers["retry-after"]) >= 1
             return reply.status != 409 and reply
 
@@ -153,7 +157,8 @@ def test_many_at_once_on_two_nodes(start, database, extra):
         answers = [reply for name, reply in replies if name == key]
         assert len({reply.body for reply in answers}) == 1
         assert sum(not is_replay(reply) for reply in answers) == 1
-    assert count(database) == 5 and count(database, "idempotency_answers") == 5
+    assert count(database, "incidents" if path == INCIDENTS else "systems") == 5
+    assert count(database, "idempotency_answers") == 5
     assert not any("panic" in node.log for node in nodes)
 
 
@@ -162,28 +167,49 @@ HOLD_ANSWERS = """create function hold() returns trigger language plpgsql as
  create trigger hold before insert on idempotency_answers for each row execute function hold()"""
 
 
+@contextlib.contextmanager
+def stored_slowly(database):
+    """While this lasts no answer can be stored. The value waits for a session that tries, and is its number."""
+    with contextlib.closing(database.connect()) as session, session.cursor() as cursor:
+        cursor.execute(HOLD_ANSWERS)
+    with database.hold_key("the answer"):
+        yield lambda: wait_for(lambda: database.rows(
+            "select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'"),
+            "an answer is about to be stored")[0][0]
+
+
+def test_who_comes_too_early(start, database):
+    node = start()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with stored_slowly(database) as wait_for_store:
+            first = pool.submit(keyed, node.api, SYSTEMS, {"name": "once"}, "key")
+            wait_for_store()
+            second = keyed(node.api, SYSTEMS, {"name": "once"}, "key")
+            assert second.status == 409 and "still running" in second.json["detail"]
+            assert int(second.headers["retry-after"]) >= 1
+        assert first.result(60).status == 201
+    third = keyed(node.api, SYSTEMS, {"name": "once"}, "key")
+    assert is_replay(third) and third.body == first.result().body
+
+
 @pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
 def test_killed_while_the_answer_is_stored(start, database, extra):
     """Node and session end at the moment between a change and its stored answer: the change has gone with it, and the
     repeated request makes it once. Seen to fail (two incidents) with the answer stored after the commit."""
     victim, other = start(), start()
     key, body = "killed", incident("system", **extra)
-    with database.connect() as session, session.cursor() as cursor:
-        cursor.execute(HOLD_ANSWERS)
 
     def send():
         with pytest.raises((OSError, http.client.HTTPException)):
             keyed(victim.api, INCIDENTS, body, key)
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        with database.hold_key("the answer"):
+        with stored_slowly(database) as wait_for_store:
             sent = pool.submit(send)
-            [storing] = wait_for(lambda: [row for row in database.rows(
-                "select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'")],
-                "the answer is about to be stored")
+            storing = wait_for_store()
             victim.kill()
             sent.result(60)
-            database.rows("select pg_terminate_backend(%s, 60000)", storing)
+            database.rows("select pg_terminate_backend(%s, 60000)", (storing,))
     wait_for(lambda: keyed(other.api, INCIDENTS, body, key).status == 201, "the repeated request is answered")
     assert count(database) == 1 and is_replay(keyed(other.api, INCIDENTS, body, key))
 
