@@ -344,7 +344,7 @@ static void test_stop_with_requests_in_flight(void **state)
 		respond_text(keeper.kept[i], 200, "done");
 	began = tc_clock_ms();
 	pthread_join(thread, NULL);
-	assert_in_range(tc_clock_ms() - began, 0, 5000); /* prompt: nowhere near its bound */
+	assert_in_range(tc_clock_ms() - began, 0, 10000); /* prompt: nowhere near its bound */
 	for (unsigned i = 0; i < 3; i++) {
 		client_read(fds[i], false, &reply);
 		assert_int_equal(reply.status, 200);
