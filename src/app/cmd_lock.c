@@ -83,7 +83,7 @@ static int run(const struct request *request, const struct tc_config *config)
 	int result = tc_database_init(&database, config, TC_DATABASE_COMMAND, &error);
 
 	if (result != TOCSIN_OK)
-		return tc_command_failed(request->command, &error);
+		return tc_command_failed_start(request->command, &error);
 	result = run_held(request, config, database.conninfo, &status, &error);
 	tc_database_deinit(&database);
 	if (result == TOCSIN_E_LOCK_BUSY || result == TOCSIN_E_LOCK_TIMEOUT) {

@@ -13,7 +13,7 @@ static int migrate(const struct tc_command *command, const struct tc_config *con
 	int result = tc_database_init(&database, config, TC_DATABASE_COMMAND, &error);
 
 	if (result != TOCSIN_OK)
-		return tc_command_failed(command, &error);
+		return tc_command_failed_start(command, &error);
 	result = tc_database_migrate(&database, &applied, &error);
 	tc_database_deinit(&database);
 	if (result != TOCSIN_OK)

@@ -64,7 +64,7 @@ static void wait_for_signal(const sigset_t *signals)
 
 static int serve(const struct tc_command *command, const struct tc_config *config)
 {
-	struct tc_server server = {0};
+	struct tc_server server = {.listen_fd = -1};
 	struct tocsin_error error;
 	sigset_t signals;
 	int result;

@@ -126,6 +126,13 @@ int tc_command_failed(const struct tc_command *command, const struct tocsin_erro
 	return TC_EXIT_FAILED;
 }
 
+int tc_command_failed_start(const struct tc_command *command, const struct tocsin_error *error)
+{
+	int status = tc_command_failed(command, error);
+
+	return error->code == TOCSIN_E_INVALID ? TC_EXIT_CONFIG : status;
+}
+
 int tc_command_option(const struct tc_command *command, int argc, char **argv,
 		      const struct option *options, int *ret_status)
 {

@@ -81,6 +81,8 @@ int tc_command_misused(const struct tc_command *command, const char *format, ...
 	__attribute__((format(printf, 2, 3)));
 /* Says what failed; returns the exit status for it. */
 int tc_command_failed(const struct tc_command *command, const struct tocsin_error *error);
+/* The same for tc_database_init and whatever else is INVALID because of a setting, and then TC_EXIT_CONFIG. */
+int tc_command_failed_start(const struct tc_command *command, const struct tocsin_error *error);
 /* Reads the settings, and sets up the log; on failure complains and returns TC_EXIT_CONFIG. */
 int tc_command_configure(const struct tc_command *command, struct tc_config *ret_config);
 /* Reads a whole number of seconds with an optional fraction; false if it is none. At most a day. */

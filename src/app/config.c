@@ -93,14 +93,17 @@ static const struct setting settings[] = {
 	 .offset = AT(listen),
 	 .fallback = "127.0.0.1:3000",
 	 .check = is_address,
-	 .allowed = "an address and a port, such as 127.0.0.1:3000 or [::1]:3000",
+	 .allowed = "an address of this machine and a free port, such as 127.0.0.1:3000 or "
+		    "[::1]:3000",
 	 .help = "where to serve HTTP; port 0 takes any free one"},
 	{.name = "TOCSIN_DATA_DIR",
 	 .kind = KIND_TEXT,
 	 .offset = AT(data_directory),
 	 .shown = "/var/lib/tocsin as root, else $XDG_DATA_HOME/tocsin",
 	 .check = is_absolute,
-	 .allowed = "an absolute path",
+	 .allowed =
+		 "an absolute path of a directory that Tocsin can make or write, and PostgreSQL's "
+		 "user can enter",
 	 .help = "where the embedded PostgreSQL lives"},
 	{.name = "DATABASE_URL",
 	 .kind = KIND_TEXT,
@@ -250,6 +253,20 @@ static int refuse(const struct setting *setting, const char *value, struct tocsi
 					setting->name, allowed);
 	return tocsin_error_set(error, TOCSIN_E_INVALID, "%s: \"%.100s\" is not %s", setting->name,
 				value, allowed);
+}
+
+int tc_config_refuse(const char *name, const char *value, struct tocsin_error *error)
+{
+	char reason[TOCSIN_ERROR_MESSAGE_SIZE];
+	size_t i = 0;
+
+	while (i + 1 < TC_ARRAY_LENGTH(settings) && strcmp(settings[i].name, name) != 0)
+		i++;
+	if (!error)
+		return TOCSIN_E_INVALID;
+	snprintf(reason, sizeof(reason), "%s", error->message);
+	return tocsin_error_set(error, TOCSIN_E_INVALID, "%s: \"%.100s\" is not %s: %.250s", name,
+				value, settings[i].allowed, reason);
 }
 
 static int read_text(const struct setting *setting, const char *value, char **target,

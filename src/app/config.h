@@ -31,5 +31,8 @@ struct tc_config {
 /* Reads every setting; on failure the error names the bad one. Owned by the caller: deinit. */
 int tc_config_init(struct tc_config *config, struct tocsin_error *error);
 void tc_config_deinit(struct tc_config *config);
+/* For a value that only its use could judge: makes `error`, which says what went wrong, name the setting, the value
+ * and what is allowed. Returns TOCSIN_E_INVALID: exit status 78. Not for secrets. */
+int tc_config_refuse(const char *name, const char *value, struct tocsin_error *error);
 /* The table for people: name, default, what it does. */
 void tc_config_help(FILE *out);

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MIGRATE_WAIT_MS 600000u /* another node may be busy with a long migration */
 /* Beside the pools: listener, reserved for superusers, commands, an administrator's psql. */
@@ -108,6 +110,20 @@ static struct flock turn_byte(short type)
 	return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
 }
 
+/* Root's command makes the file for whose directory it is: that user's commands have to open it, too. */
+static int make_users(const char *path, const char *directory)
+{
+	TC_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat owner;
+
+	if (fd < 0 && errno == EEXIST)
+		return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && geteuid() == 0 &&
+	    (stat(directory, &owner) < 0 || fchown(fd, owner.st_uid, owner.st_gid) < 0))
+		return -1;
+	return tc_take_fd(&fd);
+}
+
 static int open_users(const struct tc_config *config, struct tc_database *database,
 		      struct tocsin_error *error)
 {
@@ -116,9 +132,12 @@ static int open_users(const struct tc_config *config, struct tc_database *databa
 
 	if (asprintf(&path, "%s/tocsin.users", config->data_directory) < 0)
 		return no_memory(error);
-	database->users_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	database->users_fd = make_users(path, config->data_directory);
+	if (database->users_fd < 0)
+		return tocsin_error_set(error, tc_cluster_judge(errno), "cannot open %s: %s", path,
+					strerror(errno));
 	/* Waits only for one that is just stopping its cluster. */
-	if (database->users_fd < 0 || fcntl(database->users_fd, F_OFD_SETLKW, &use) < 0)
+	if (fcntl(database->users_fd, F_OFD_SETLKW, &use) < 0)
 		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot lock %s: %s", path,
 					strerror(errno));
 	return TOCSIN_OK;
@@ -166,6 +185,8 @@ int tc_database_init(struct tc_database *ret_database, const struct tc_config *c
 	}
 	if (result != TOCSIN_OK) {
 		tc_database_deinit(&database);
+		if (result == TOCSIN_E_INVALID && !config->database_url)
+			tc_config_refuse("TOCSIN_DATA_DIR", config->data_directory, error);
 		return result;
 	}
 	*ret_database = database;

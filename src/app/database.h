@@ -17,7 +17,8 @@ enum tc_database_mode {
 	TC_DATABASE_COMMAND, /* use what runs there, or start it for the moment */
 };
 
-/* Blocks until the database can be connected to, if it is embedded. On success the caller owns
+/* Blocks until the database can be connected to, if it is embedded. INVALID: TOCSIN_DATA_DIR cannot be used, and
+ * the error says so as errors of settings do: exit status 78. On success the caller owns
  * *ret_database; deinit stops the cluster if it was started here, after every command that found it
  * running has ended. */
 int tc_database_init(struct tc_database *ret_database, const struct tc_config *config,

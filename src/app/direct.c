@@ -13,38 +13,45 @@
 
 TC_DEFINE_CLEANUP(json_t *, json_decref);
 
-static int with_pool(const struct tc_config *config, tc_direct_fn run, void *context,
-		     struct tocsin_error *error)
+static int with_pool(const struct tc_config *config, const struct tc_database *database,
+		     tc_direct_fn run, void *context, struct tocsin_error *error)
 {
-	struct tc_database database;
 	struct tocsin_pool *pool = NULL;
-	int result = tc_database_init(&database, config, TC_DATABASE_COMMAND, error);
+	int result = tc_database_migrate(database, NULL, error);
 
-	if (result != TOCSIN_OK)
-		return result;
-	result = tc_database_migrate(&database, NULL, error);
 	if (result == TOCSIN_OK)
-		result = tc_pools_new(&pool, config, database.conninfo, TOCSIN_POOL_WORK, 1, error);
+		result =
+			tc_pools_new(&pool, config, database->conninfo, TOCSIN_POOL_WORK, 1, error);
 	if (result == TOCSIN_OK)
 		result = run(context, pool, error);
 	tocsin_pool_free(pool);
-	tc_database_deinit(&database);
 	return result;
+}
+
+static int run_configured(const struct tc_command *command, const struct tc_config *config,
+			  tc_direct_fn run, void *context)
+{
+	struct tc_database database;
+	struct tocsin_error error;
+	int result = tc_database_init(&database, config, TC_DATABASE_COMMAND, &error);
+
+	if (result != TOCSIN_OK)
+		return tc_command_failed_start(command, &error);
+	result = with_pool(config, &database, run, context, &error);
+	tc_database_deinit(&database);
+	return result == TOCSIN_OK ? tc_command_finish() : tc_command_failed(command, &error);
 }
 
 int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *context)
 {
 	struct tc_config config;
-	struct tocsin_error error;
-	int result, status = tc_command_configure(command, &config);
+	int status = tc_command_configure(command, &config);
 
 	if (status != TC_EXIT_OK)
 		return status;
-	result = with_pool(&config, run, context, &error);
+	status = run_configured(command, &config, run, context);
 	tc_config_deinit(&config);
-	if (result != TOCSIN_OK)
-		return tc_command_failed(command, &error);
-	return tc_command_finish();
+	return status;
 }
 
 bool tc_direct_read_json_option(const struct tc_command *command, int argc, char **argv,

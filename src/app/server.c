@@ -13,6 +13,7 @@
 #include "base/macro.h"
 #include "core/hints.h"
 #include "core/outbox.h"
+#include "http/listen.h"
 #include "modules/alert/alert.h"
 #include "modules/auth/auth.h"
 #include "modules/catalog/catalog.h"
@@ -21,6 +22,7 @@
 #include "modules/incident/incident.h"
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define EXECUTOR_THREADS_MAX 32u
 #define EXECUTOR_QUEUE_MAX   4096u
@@ -52,13 +54,25 @@ static int blame(struct tc_server *server, const char *setting, int result,
 	return tocsin_error_set(error, result, "%s: %.400s", setting, message);
 }
 
+static int blame_address(struct tc_server *server, int result, struct tocsin_error *error)
+{
+	if (result != TOCSIN_E_INVALID)
+		return result;
+	server->is_setting_bad = true;
+	return tc_config_refuse("TOCSIN_LISTEN", server->config->listen, error);
+}
+
 int tc_server_open_database(struct tc_server *server, const struct tc_config *config,
 			    struct tocsin_error *error)
 {
-	int result = tc_database_init(&server->database, config, TC_DATABASE_SERVE, error);
+	int result = tc_bind(config->listen, &server->listen_fd, error);
 
 	server->config = config;
+	if (result != TOCSIN_OK)
+		return blame_address(server, result, error);
+	result = tc_database_init(&server->database, config, TC_DATABASE_SERVE, error);
 	server->has_database = result == TOCSIN_OK;
+	server->is_setting_bad = result == TOCSIN_E_INVALID;
 	return result;
 }
 
@@ -198,6 +212,7 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 					   .work_pool = server->app.work_pool,
 					   .committed = on_commit};
 	struct tc_http_options http = {.listen = server->config->listen,
+				       .bound_fd = &server->listen_fd,
 				       .max_body = HTTP_BODY_MAX,
 				       .max_connections = tc_server_connections_max(),
 				       .idle_timeout_s = HTTP_IDLE_TIMEOUT_S,
@@ -208,9 +223,9 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 	if (result != TOCSIN_OK)
 		return result;
 	http.userdata = server->router;
-	result = blame(server, "TOCSIN_LISTEN", tc_http_server_new(&made, &http, error), error);
+	result = tc_http_server_new(&made, &http, error);
 	server->http = made;
-	return result;
+	return blame_address(server, result, error);
 }
 
 int tc_server_open(struct tc_server *server, struct tocsin_error *error)
@@ -239,6 +254,9 @@ void tc_server_close(struct tc_server *server)
 		(struct tocsin_pool *const[]){app->work_pool, app->lock_pool, server->event_pool},
 		3, PATIENCE_MS);
 
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	server->listen_fd = -1;
 	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
 	if (app->auth)
 		tc_auth_stop(app->auth); /* it hands over to the work executor */

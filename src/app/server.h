@@ -16,6 +16,7 @@ struct tc_server {
 	struct tc_database database;
 	bool has_database;
 	bool is_setting_bad; /* the start failed because of a setting */
+	int listen_fd;       /* bound, not listening yet; -1: none */
 	struct tc_nodes *nodes;
 	struct tocsin_pool *event_pool;
 	struct tc_event_reader *audit;
@@ -26,8 +27,9 @@ struct tc_server {
 	_Atomic(struct tc_http_server *) http;
 };
 
-/* Makes the database reachable; `server` is zeroed, `config` borrowed. Blocks, as long as a cluster is made
- * or recovered. After a failure of this or the next function close it, too. */
+/* Takes the address, so that a wrong one is told before anything is made, and makes the database reachable. `server`
+ * is zeroed, but for listen_fd, -1; `config` is borrowed. Blocks, as long as a cluster is made or recovered. After
+ * a failure of this or the next function close it, too. */
 int tc_server_open_database(struct tc_server *server, const struct tc_config *config,
 			    struct tocsin_error *error);
 /* Starts everything else. Blocks. Prints the admin key, if one was made, on standard output. */

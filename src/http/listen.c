@@ -1,6 +1,7 @@
 /* http/listen.c: see listen.h. */
 #include "http/listen.h"
 
+#include "base/macro.h"
 #include "base/memory.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -65,33 +66,64 @@ static int describe(int fd, char ret_url[static TC_URL_SIZE])
 	return 0;
 }
 
-int tc_listen(const char *address, int *ret_fd, char ret_url[static TC_URL_SIZE],
-	      struct tocsin_error *error)
+/* Whether another address, or port, would do. */
+static int refuse(const char *address, struct tocsin_error *error)
+{
+	static const int faults[] = {EADDRINUSE,   EADDRNOTAVAIL,   EACCES, EPERM,
+				     EAFNOSUPPORT, EPROTONOSUPPORT, EINVAL, ENODEV};
+	int number = errno, result = TOCSIN_E_SYSTEM;
+
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(faults); i++)
+		if (number == faults[i])
+			result = TOCSIN_E_INVALID;
+	return tocsin_error_set(error, result, "cannot listen on %s: %s", address,
+				strerror(number));
+}
+
+static int look_up(const char *address, struct addrinfo **ret_found, struct tocsin_error *error)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 				 .ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
 	char host[64], port[8];
-	TC_CLOSE int fd = -1;
-	int result, on = 1;
+	int result = split(address, host, port, error);
 
-	result = split(address, host, port, error);
 	if (result)
 		return result;
-	result = getaddrinfo(host, port, &hints, &found);
-	if (result != 0)
-		return tocsin_error_set(error, TOCSIN_E_INVALID, "cannot listen on \"%s\": %s",
-					address, gai_strerror(result));
+	/* What looks like a number is none of the name service's business, which may take its time to say so. */
+	if (!host[strspn(host, "0123456789.")] || strchr(host, ':'))
+		hints.ai_flags |= AI_NUMERICHOST;
+	result = getaddrinfo(host, port, &hints, ret_found);
+	if (result == 0)
+		return TOCSIN_OK;
+	return tocsin_error_set(error,
+				result == EAI_AGAIN ? TOCSIN_E_UNAVAILABLE : TOCSIN_E_INVALID,
+				"cannot listen on \"%s\": %s", address, gai_strerror(result));
+}
+
+int tc_bind(const char *address, int *ret_fd, struct tocsin_error *error)
+{
+	struct addrinfo *found = NULL;
+	TC_CLOSE int fd = -1;
+	int result = look_up(address, &found, error), on = 1;
+
+	if (result)
+		return result;
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Without SO_REUSEADDR a restart would fail for a minute, while old connections time out. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
-	    describe(fd, ret_url) != 0)
-		result = tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot listen on %s: %s",
-					  address, strerror(errno));
+	    bind(fd, found->ai_addr, found->ai_addrlen) != 0)
+		result = refuse(address, error);
 	freeaddrinfo(found);
 	if (result)
 		return result;
 	*ret_fd = tc_take_fd(&fd);
+	return TOCSIN_OK;
+}
+
+int tc_listen(int fd, const char *address, char ret_url[static TC_URL_SIZE],
+	      struct tocsin_error *error)
+{
+	if (listen(fd, BACKLOG) != 0 || describe(fd, ret_url) != 0)
+		return refuse(address, error);
 	return TOCSIN_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread.h"
 #include "http/request.h"
 #include "http/stream.h"
@@ -103,15 +104,18 @@ int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	server->options = *options;
 	server->options.threads = count_threads(options->threads);
-	server->options.listen = NULL; /* the caller's text, needed here only */
-	server->listen_fd = -1;
+	server->options.listen = NULL; /* the caller's, needed here only */
+	server->options.bound_fd = NULL;
+	server->listen_fd = options->bound_fd ? tc_take_fd(options->bound_fd) : -1;
 	tc_mutex_init(&server->mutex);
 	tc_cond_init(&server->changed);
 	tc_list_init(&server->requests);
 	tc_http_lane_init(&server->lane, server->options.threads * TC_HTTP_LANE_PER_THREAD);
 	result = tc_http_streams_init(&server->streams, error);
+	if (result == TOCSIN_OK && server->listen_fd < 0)
+		result = tc_bind(options->listen, &server->listen_fd, error);
 	if (result == TOCSIN_OK)
-		result = tc_listen(options->listen, &server->listen_fd, server->url, error);
+		result = tc_listen(server->listen_fd, options->listen, server->url, error);
 	if (result == TOCSIN_OK) {
 		server->daemon = start_daemon(server);
 		if (!server->daemon)

@@ -18,7 +18,8 @@ struct tc_http_server;
 struct tc_http_request;
 
 struct tc_http_options {
-	const char *listen;       /* "127.0.0.1:3000", "[::1]:3000", "0.0.0.0:0" (any free port) */
+	const char *listen; /* "127.0.0.1:3000", "[::1]:3000", "0.0.0.0:0" (any free port) */
+	int *bound_fd; /* what tc_bind (http/listen.h) made of it, taken over: -1 from then on; NULL: bound here */
 	unsigned threads;         /* 0: one a core */
 	size_t max_body;          /* bytes */
 	unsigned max_connections; /* further ones wait in the listen queue */
@@ -28,7 +29,7 @@ struct tc_http_options {
 	void *userdata;
 };
 
-/* Binds and starts. A bad or taken address is TOCSIN_E_INVALID / TOCSIN_E_SYSTEM with the address named. */
+/* Binds, listens and starts. A bad or taken address is TOCSIN_E_INVALID with the address named. */
 int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_options *options,
 		       struct tocsin_error *error);
 /* "http://127.0.0.1:3000": the address really bound; owned by the server. */

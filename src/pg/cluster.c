@@ -163,8 +163,7 @@ static int own(struct tc_cluster *cluster, struct tocsin_error *error)
 
 	cluster->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (cluster->lock_fd < 0)
-		return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot open %s: %s", path,
-					strerror(errno));
+		return tc_place_failed(error, "open", path);
 	if (fcntl(cluster->lock_fd, F_OFD_SETLK, &whole_file) < 0) {
 		if (errno == EAGAIN || errno == EACCES)
 			return refuse(&cluster->place, cluster->lock_fd, error);

@@ -24,13 +24,16 @@ struct tc_cluster_options {
 };
 
 /* Starts (and first makes) the cluster; blocks until it accepts connections. Errors name the file
- * or program concerned and the log to read. */
+ * or program concerned and the log to read; INVALID: another data directory is needed. */
 int tc_cluster_new(struct tc_cluster **ret_cluster, const struct tc_cluster_options *options,
 		   struct tocsin_error *error);
 /* libpq conninfo of database "tocsin" on the socket; owned by the cluster. */
 const char *tc_cluster_conninfo(const struct tc_cluster *cluster);
 /* Fast shutdown, waits for the postmaster to exit, joins the supervisor. NULL allowed, returns NULL. */
 struct tc_cluster *tc_cluster_free(struct tc_cluster *cluster);
+/* TOCSIN_E_INVALID if an errno of a file in the data directory means that this directory cannot be used at all (it is
+ * a file, others' or read-only); TOCSIN_E_SYSTEM if it may work another time (the disk is full). */
+int tc_cluster_judge(int error_number);
 
 /* The conninfo of a cluster that another process runs in `data_directory`, owned by the caller (free).
  * TOCSIN_E_NOT_FOUND if nobody does, TOCSIN_E_UNAVAILABLE while it starts or stops. Does not block. */

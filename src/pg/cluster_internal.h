@@ -28,6 +28,8 @@ struct tc_place {
 	unsigned max_connections; /* 0: the server's default */
 };
 
+/* An error of errno for what could not be done to a path in the data directory; see tc_cluster_judge. */
+int tc_place_failed(struct tocsin_error *error, const char *verb, const char *path);
 /* Finds out all paths and the user, and makes the data directory. */
 int tc_place_init(struct tc_place *place, const char *data_directory, struct tocsin_error *error);
 void tc_place_deinit(struct tc_place *place);

@@ -4,6 +4,7 @@
  * root's, with search permission for that user's group only; <data>/postgres and the socket's
  * directory belong to the user. So only root and that user reach the socket, which is why the
  * server may trust whoever connects. */
+#include "pg/cluster.h"
 #include "pg/cluster_internal.h"
 
 #include "base/macro.h"
@@ -23,34 +24,55 @@
 /* What PostgreSQL adds to the directory's name. */
 #define SOCKET_SUFFIX "/.s.PGSQL.5432"
 #define REMOVE_FDS    16
+#define PATH_SHOWN    160
 
 static int no_memory(struct tocsin_error *error)
 {
 	return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 }
 
-static int failed(struct tocsin_error *error, const char *verb, const char *path)
+int tc_cluster_judge(int error_number)
 {
-	return tocsin_error_set(error, TOCSIN_E_SYSTEM, "cannot %s %s: %s", verb, path,
-				strerror(errno));
+	static const int faults[] = {EACCES, EPERM,        EROFS, ENOTDIR, EISDIR,
+				     ENOENT, ENAMETOOLONG, ELOOP, EEXIST,  EINVAL};
+
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(faults); i++)
+		if (error_number == faults[i])
+			return TOCSIN_E_INVALID;
+	return TOCSIN_E_SYSTEM;
+}
+
+int tc_place_failed(struct tocsin_error *error, const char *verb, const char *path)
+{
+	int number = errno;
+
+	/* The reason comes last and has to fit: a name that is too long is one of them. */
+	return tocsin_error_set(error, tc_cluster_judge(number), "cannot %s %.*s%s: %s", verb,
+				PATH_SHOWN, path, strlen(path) > PATH_SHOWN ? "..." : "",
+				strerror(number));
 }
 
 /* mkdir -p; directories above are made with 0755, the last with `mode`. */
 static int make_path(const char *path, mode_t mode, struct tocsin_error *error)
 {
 	TC_FREE char *copy = strdup(path);
+	struct stat status;
 
 	if (!copy)
 		return no_memory(error);
 	for (char *slash = copy + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-			return failed(error, "create directory", copy);
+			return tc_place_failed(error, "create directory", copy);
 		*slash = '/';
 	}
-	if (mkdir(copy, mode) < 0 && errno != EEXIST)
-		return failed(error, "create directory", copy);
-	return TOCSIN_OK;
+	if (mkdir(copy, mode) == 0)
+		return TOCSIN_OK;
+	if (errno == EEXIST && (stat(copy, &status) < 0 || S_ISDIR(status.st_mode)))
+		return TOCSIN_OK; /* what cannot be looked at is told when it is used */
+	if (errno == EEXIST)
+		errno = ENOTDIR;
+	return tc_place_failed(error, "create directory", copy);
 }
 
 static int find_user(struct tc_place *place, struct tocsin_error *error)
@@ -96,7 +118,7 @@ int tc_place_init(struct tc_place *place, const char *data_directory, struct toc
 		return result;
 	place->data = realpath(data_directory, NULL);
 	if (!place->data)
-		return failed(error, "find", data_directory);
+		return tc_place_failed(error, "find", data_directory);
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(paths); i++) {
 		if (asprintf(paths[i].text, "%s%s", place->data, paths[i].suffix) < 0) {
 			*paths[i].text = NULL;
@@ -159,7 +181,7 @@ static int check_reachable(const struct tc_place *place, struct tocsin_error *er
 	for (; depth > 0 && end; depth--)
 		end = strchr(end + 1, '/');
 	return tocsin_error_set(
-		error, TOCSIN_E_SYSTEM,
+		error, TOCSIN_E_INVALID,
 		"user \"" RUN_USER "\", who runs PostgreSQL, cannot enter directory %.*s: "
 		"set TOCSIN_DATA_DIR to a directory that this user can reach",
 		(int)(end ? end - place->data : (ptrdiff_t)strlen(place->data)), place->data);
@@ -167,21 +189,27 @@ static int check_reachable(const struct tc_place *place, struct tocsin_error *er
 
 int tc_place_open(struct tc_place *place, struct tocsin_error *error)
 {
-	struct stat status;
+	struct stat status, made;
 
 	if (stat(place->data, &status) < 0)
-		return failed(error, "look at", place->data);
+		return tc_place_failed(error, "look at", place->data);
 	if (!place->switch_user) {
 		if (status.st_uid != place->user)
-			return tocsin_error_set(error, TOCSIN_E_SYSTEM,
+			return tocsin_error_set(error, TOCSIN_E_INVALID,
 						"data directory %s belongs to another user",
 						place->data);
 		return TOCSIN_OK;
 	}
+	if (stat(place->postgres, &made) == 0 && made.st_uid != place->user)
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"%.160s was made by the user with id %u: run tocsin as that user, or set "
+			"TOCSIN_DATA_DIR to another directory",
+			place->postgres, (unsigned)made.st_uid);
 	if (status.st_uid == 0 &&
 	    (status.st_gid != place->group || (status.st_mode & 0777) != 0710)) {
 		if (chown(place->data, 0, place->group) < 0 || chmod(place->data, 0710) < 0)
-			return failed(error, "set the owner of", place->data);
+			return tc_place_failed(error, "set the owner of", place->data);
 	}
 	return check_reachable(place, error);
 }
@@ -318,11 +346,11 @@ static int make_short_socket(struct tc_place *place, struct tocsin_error *error)
 		runtime = "/tmp";
 	snprintf(made, sizeof(made), "%s/tocsin-XXXXXX", runtime);
 	if (!mkdtemp(made))
-		return failed(error, "create directory", made);
+		return tc_place_failed(error, "create directory", made);
 	if (place->switch_user && chown(made, place->user, place->group) < 0)
-		return failed(error, "set the owner of", made);
+		return tc_place_failed(error, "set the owner of", made);
 	if ((remove(place->link) < 0 && errno != ENOENT) || symlink(made, place->link) < 0)
-		return failed(error, "create link", place->link);
+		return tc_place_failed(error, "create link", place->link);
 	place->socket = strdup(made);
 	return place->socket ? TOCSIN_OK : no_memory(error);
 }
@@ -334,12 +362,12 @@ int tc_place_make_socket(struct tc_place *place, struct tocsin_error *error)
 	if (is_too_long(place->link))
 		return make_short_socket(place, error);
 	if (lstat(place->link, &status) == 0 && !S_ISDIR(status.st_mode) && unlink(place->link) < 0)
-		return failed(error, "remove", place->link);
+		return tc_place_failed(error, "remove", place->link);
 	if (mkdir(place->link, 0700) < 0 && errno != EEXIST)
-		return failed(error, "create directory", place->link);
+		return tc_place_failed(error, "create directory", place->link);
 	if (chmod(place->link, 0700) < 0 ||
 	    (place->switch_user && chown(place->link, place->user, place->group) < 0))
-		return failed(error, "set the owner of", place->link);
+		return tc_place_failed(error, "set the owner of", place->link);
 	place->socket = strdup(place->link);
 	return place->socket ? TOCSIN_OK : no_memory(error);
 }

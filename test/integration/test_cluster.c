@@ -351,9 +351,27 @@ static void test_unreachable_directory(void **state)
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(chmod(house->directory, 0700), 0);
-	assert_int_equal(tc_cluster_new(&cluster, &house->options, &error), TOCSIN_E_SYSTEM);
+	assert_int_equal(tc_cluster_new(&cluster, &house->options, &error), TOCSIN_E_INVALID);
 	assert_non_null(strstr(error.message, house->directory));
 	assert_non_null(strstr(error.message, "TOCSIN_DATA_DIR"));
+}
+
+/* Seen to fail before it was checked: PostgreSQL was started as somebody who cannot read its files. */
+static void test_another_users_cluster(void **state)
+{
+	struct house *house = *state;
+	struct tc_cluster *cluster = NULL;
+	struct tocsin_error error = {0};
+	char path[4096];
+
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/postgres", house->data);
+	assert_int_equal(mkdir(house->data, 0700), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(chown(path, 12345, 12345), 0);
+	assert_int_equal(tc_cluster_new(&cluster, &house->options, &error), TOCSIN_E_INVALID);
+	assert_non_null(strstr(error.message, "id 12345"));
 }
 
 static void test_failure_shows_the_log(void **state)
@@ -390,6 +408,7 @@ int main(void)
 		CASE(test_half_made_cluster),
 		CASE(test_long_directory),
 		CASE(test_unreachable_directory),
+		CASE(test_another_users_cluster),
 		CASE(test_failure_shows_the_log),
 	};
 

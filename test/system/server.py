@@ -95,6 +95,10 @@ class Server:
         self._reader.start()
         return self
 
+    def close_output(self):
+        """What it said is all there, after its end."""
+        self._reader.join(STOP_S)
+
     def start(self):
         """Returns when it says where it listens, and /readyz agrees."""
         self.spawn(**self.options)

@@ -35,6 +35,30 @@ def test_a_bad_setting_is_named(tmp_path, name, text, allowed):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("address", ["256.1.1.1:3000", "192.0.2.1:3000", "[::x]:3000", None])
+def test_an_address_that_cannot_be_had(tmp_path, address):
+    """No address, not this machine's, or (None) taken. Exit 78 before a cluster is made and a key is told: seen to fail
+    with the address bound after the database was made, as the key was printed for a server that did not start."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = address or f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run("serve", TOCSIN_DATA_DIR=tmp_path / "data", TOCSIN_LISTEN=address)
+    assert done.returncode == CONFIG and not done.stdout, done
+    assert f'TOCSIN_LISTEN: "{address}"' in done.stderr and "free port" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", [["serve"], ["key", "list"], ["migrate"], ["lock", "run", "key", "--", "true"]],
+                         ids=" ".join)
+@pytest.mark.parametrize("place", ["file", "file/data", "x" * 300, "it's"])
+def test_a_data_directory_that_cannot_be(tmp_path, command, place):
+    """A file, below a file, a name that is too long, one that PostgreSQL cannot have: seen to fail (exit 1, no setting
+    named) with errors of the data directory passed on as they come."""
+    (tmp_path / "file").touch()
+    done = run(*command, TOCSIN_DATA_DIR=tmp_path / place, TOCSIN_LISTEN="127.0.0.1:0")
+    assert done.returncode == CONFIG and not done.stdout, done
+    assert f'TOCSIN_DATA_DIR: "{tmp_path / place}'[:100] in done.stderr and "absolute path" in done.stderr
+
+
 @pytest.mark.parametrize("name, text", [("TOCSIN_ADMIN_KEY", "hunter2"), ("DATABASE_URL", "postgresql://u:hunter2@[")])
 def test_a_bad_secret_is_not_shown(tmp_path, name, text):
     done = run("serve", **{"TOCSIN_DATA_DIR": tmp_path / "data", name: text})
@@ -86,12 +110,8 @@ def test_first_start_prints_one_key_and_a_second_serve_is_refused():
         assert first.api.get(f"/api/v1/incidents/{made['id']}").status == 200
 
 
-def test_a_taken_address_and_an_absent_database(database):
-    """Clear errors, and an end: no restart loop, no wait for ever."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = run("serve", DATABASE_URL=database.url, TOCSIN_LISTEN=address)
-        assert done.returncode not in (0, CONFIG) and address in done.stderr
+def test_an_absent_database(database):
+    """A clear error, and an end: no wait for ever."""
     done = run("serve", DATABASE_URL=database.url + "&dbname=absent", DATABASE_POOL_CONNECTION_TIMEOUT_MS=1000)
     assert done.returncode not in (0, CONFIG) and "absent" in done.stderr
 

@@ -40,3 +40,20 @@ def test_an_ordinary_user(node, data_home):
     assert pathlib.Path(f"/proc/{postmaster}").stat().st_uid == owner.st_uid == node.folder.stat().st_uid
     node.stop()
     assert not pidfile.exists()
+
+
+@pytest.mark.parametrize("place, reason", [("read-only", "Permission denied"), ("read-only/data", "Permission denied"),
+                                           ("closed/data", "Permission denied")])
+def test_a_directory_that_is_not_theirs_to_write(node, place, reason):
+    """Exit 78, naming the setting, the value and what is allowed: seen to fail with exit status 1 and no setting named,
+    when errors of the data directory were passed on as they come."""
+    for name, mode in (("read-only", 0o555), ("closed", 0o000)):
+        (node.folder / name).mkdir()
+        (node.folder / name).chmod(mode)
+    node.settings["TOCSIN_DATA_DIR"] = node.folder / place
+    node.spawn(**node.options)
+    assert node.process.wait(60) == 78
+    node.close_output()
+    for words in (f'TOCSIN_DATA_DIR: "{node.folder / place}"', "absolute path of a directory", reason):
+        assert words in node.log
+    (node.folder / "closed").chmod(0o755)

@@ -472,9 +472,9 @@ static void test_stop_with_answers_behind(void **state)
 
 static void test_addresses(void **state)
 {
-	static const char *const bad[] = {"",           "3000",        "127.0.0.1",
-					  "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
-					  "::1:3000",   ":3000",       "not a host:1"};
+	static const char *const bad[] = {
+		"",         "3000",  "127.0.0.1",   "127.0.0.1:",  "127.0.0.1:x", "127.0.0.1:65536",
+		"::1:3000", ":3000", "256.1.1.1:1", "192.0.2.1:1", "[::x]:1"};
 	struct tc_http_server *server = start(echo, NULL, 1), *second = NULL;
 	struct tc_http_options options = {.max_body = 1, .max_connections = 1, .handler = echo};
 	struct tocsin_error error = {0};
@@ -486,7 +486,7 @@ static void test_addresses(void **state)
 		assert_non_null(strstr(error.message, bad[i]));
 	}
 	options.listen = tc_http_server_url(server) + strlen("http://");
-	assert_int_equal(tc_http_server_new(&second, &options, &error), TOCSIN_E_SYSTEM);
+	assert_int_equal(tc_http_server_new(&second, &options, &error), TOCSIN_E_INVALID);
 	assert_non_null(strstr(error.message, options.listen));
 	assert_null(second);
 	assert_null(tc_http_server_free(server, 1000));
