@@ -1,7 +1,6 @@
 """What docs/operations.md promises: nodes behind nginx, PgBouncer, backup and restore. The example configurations are
 the documented files, with their addresses replaced. Skipped, loudly, where a program is not installed."""
 import contextlib
-import json
 import re
 import shutil
 import signal
@@ -46,34 +45,47 @@ def process(command, port, **options):
             running.wait(30)
 
 
-def test_two_nodes_behind_nginx(start, tmp_path):
-    """With docs/examples/nginx.conf: creates go to both nodes, an event passes at once, and when one node goes the other answers everything."""
-    nginx, port = need("nginx"), free_port()
-    nodes = [start(), start()]
-    text = (EXAMPLES / "nginx.conf").read_text()
+@contextlib.contextmanager
+def nginx(nodes, folder, change=lambda text: text):
+    """With docs/examples/nginx.conf, changed, in front of two nodes; a client of it."""
+    path, port = need("nginx"), free_port()
+    text = change((EXAMPLES / "nginx.conf").read_text())
     addresses = {"127.0.0.1:8080": f"127.0.0.1:{port}", **{f"127.0.0.1:{3001 + i}": node.url.removeprefix("http://")
                                                            for i, node in enumerate(nodes)}}
     for example in addresses:
         assert f"{example};" in text or f"{example} " in text, example
     text = re.sub(r"[\d.]+:\d+", lambda found: addresses[found[0]], text)
-    places = "".join(f"{name}_temp_path {tmp_path}/{name};\n" for name in
+    places = "".join(f"{name}_temp_path {folder}/{name};\n" for name in
                      ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (tmp_path / "nginx.conf").write_text(f"daemon off;\npid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\n"
-                                         f"events {{}}\nhttp {{\naccess_log off;\n{places}{text}\n}}\n")
-    command = [nginx, "-e", tmp_path / "error.log", "-c", tmp_path / "nginx.conf"]
-    with process(command, port):
-        front = Api(f"http://127.0.0.1:{port}", nodes[0].key)
-        with subprocess.Popen([BINARY, "events", "--json", "--limit=1"], text=True, stdout=subprocess.PIPE,
-                              env=environment({"TOCSIN_URL": f"http://127.0.0.1:{port}", "TOCSIN_KEY": front.key})
-                              ) as follower:
-            try:
-                wait_for(lambda: any("tocsin_event_streams 1" in node.anonymous.get("/metrics").body.decode()
-                                     for node in nodes), "a node has the stream")
-                made = front.create("behind")["id"]
-                event = json.loads(follower.stdout.readline())
-                assert made in json.dumps(event) and follower.wait(30) == 0
-            finally:
-                follower.kill()
+    (folder / "nginx.conf").write_text(f"daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\n"
+                                       f"events {{}}\nhttp {{\naccess_log off;\n{places}{text}\n}}\n")
+    with process([path, "-e", folder / "error.log", "-c", folder / "nginx.conf"], port):
+        yield Api(f"http://127.0.0.1:{port}", nodes[0].key)
+
+
+def see_an_event(front, nodes):
+    """Opens a stream, then makes an incident; its event has to come while the stream stays open."""
+    with subprocess.Popen([BINARY, "events", "--json", "--limit=1"], text=True, stdout=subprocess.PIPE,
+                          env=environment({"TOCSIN_URL": f"http://{front.address}", "TOCSIN_KEY": front.key})) as follower:
+        try:
+            wait_for(lambda: any("tocsin_event_streams 1" in node.anonymous.get("/metrics").body.decode()
+                                 for node in nodes), "a node has the stream")
+            made = front.create("behind")["id"]
+            # Far below nginx's proxy_read_timeout, whose end would flush a buffer, and far above what an event takes.
+            told, _ = follower.communicate(timeout=30)
+            assert made in told and follower.returncode == 0
+        finally:
+            follower.kill()
+    wait_for(lambda: all("tocsin_event_streams 0" in node.anonymous.get("/metrics").body.decode() for node in nodes),
+             "the stream is gone")
+    return made
+
+
+def test_two_nodes_behind_nginx(start, tmp_path):
+    """Creates go to both nodes, an event passes at once, and when one node goes the other answers everything."""
+    nodes = [start(), start()]
+    with nginx(nodes, tmp_path) as front:
+        made = see_an_event(front, nodes)
 
         def both_had_some():
             assert front.create_once("behind").status == 200
@@ -81,6 +93,25 @@ def test_two_nodes_behind_nginx(start, tmp_path):
         wait_for(both_had_some, "both nodes have served creates")
         nodes[0].stop()
         assert all(front.get(f"/api/v1/incidents/{made}").status == 200 for _ in range(8))
+
+
+@pytest.mark.parametrize("reason", ["the example says so", "Tocsin says so"])
+def test_streams_are_not_buffered(start, tmp_path, reason):
+    """For two reasons, each of which is enough: `proxy_buffering off`, and X-Accel-Buffering in the answer. Each test takes
+    the other reason away, and lets nginx speak HTTP/1.0 to the nodes: it does so by itself, and holds what fills no
+    buffer; of HTTP/1.1 it passes each chunk anyway. Seen to fail with `proxy_buffering off` out of the example, and with
+    X-Accel-Buffering out of src/http/stream.c: the event does not come."""
+    def change(text):
+        version, off, place = "proxy_http_version 1.1;", "proxy_buffering off;", "proxy_cache off;"
+        assert version in text and place in text
+        text = text.replace(version, "proxy_http_version 1.0;")
+        if reason == "Tocsin says so":
+            return text.replace(off, "")
+        return text.replace(place, f"{place} proxy_ignore_headers X-Accel-Buffering;")
+
+    nodes = [start(), start()]
+    with nginx(nodes, tmp_path, change) as front:
+        see_an_event(front, nodes)
 
 
 @contextlib.contextmanager
