@@ -40,7 +40,6 @@ int tc_server_start_events(struct tc_server *server, struct tocsin_error *error)
 	const struct tc_config *config = server->config;
 	const struct tc_event_retention_options retention = {
 		.pool = server->app.work_pool,
-		.locks = server->app.locks,
 		.rules = {{&tc_sql_core_remove_events, config->event_retention_s},
 			  {&tc_sql_event_remove_audit, config->audit_retention_s},
 			  {&tc_sql_core_remove_answers, TC_IDEMPOTENCY_KEEP_S},

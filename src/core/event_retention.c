@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "pg/query.h"
+#include "sql_app.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOCK_KEY        "events.retention"
 #define INTERVAL_MAX_MS 60000u
 #define INTERVAL_MIN_MS 1000u
 #define MS_OF_A_TENTH_S 100u
@@ -25,9 +25,6 @@ struct tc_event_retention {
 	bool must_stop;
 };
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-TC_DEFINE_CLEANUP(struct tocsin_session *, tocsin_session_free);
-
 static bool is_stopping(struct tc_event_retention *retention)
 {
 	TC_LOCKED(&retention->mutex);
@@ -35,43 +32,46 @@ static bool is_stopping(struct tc_event_retention *retention)
 	return retention->must_stop;
 }
 
-static int remove_some(struct tc_event_retention *retention,
-		       const struct tc_event_retention_rule *rule, unsigned *ret_count,
-		       struct tocsin_error *error)
+struct piece {
+	const struct tc_event_retention_rule *rule;
+	unsigned count; /* removed */
+};
+
+static int remove_piece(struct tocsin_connection *connection, void *userdata,
+			struct tocsin_error *error)
 {
-	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
+	struct piece *piece = userdata;
+	TC_RESULT *locked = NULL;
 	TC_RESULT *rows = NULL;
 	char age[12], most[12];
 	const char *const values[] = {age, most};
-	int result = tocsin_pool_acquire(retention->options.pool, &connection, error);
+	int result = tc_query(connection, &tc_sql_core_retention_lock, NULL, &locked, error);
 
-	snprintf(age, sizeof(age), "%u", rule->age_s);
+	piece->count = 0;
+	if (result != TOCSIN_OK || !tc_result_is_true(locked, 0, 0))
+		return result; /* another node is at it */
+	snprintf(age, sizeof(age), "%u", piece->rule->age_s);
 	snprintf(most, sizeof(most), "%u", TC_EVENT_RETENTION_BATCH);
+	result = tc_query(connection, piece->rule->remove, values, &rows, error);
 	if (result == TOCSIN_OK)
-		result = tc_query(connection, rule->remove, values, &rows, error);
-	if (result == TOCSIN_OK)
-		*ret_count = (unsigned)strtoul(PQgetvalue(rows, 0, 0), NULL, 10);
+		piece->count = (unsigned)strtoul(PQgetvalue(rows, 0, 0), NULL, 10);
 	return result;
 }
 
 static int remove_all(struct tc_event_retention *retention, struct tocsin_error *error)
 {
-	TC_CLEANUP(tocsin_session_free) struct tocsin_session *session = NULL;
-	int result =
-		tocsin_lock_try(retention->options.locks, LOCK_KEY, NULL, NULL, &session, error);
+	int result = TOCSIN_OK;
 
-	if (result == TOCSIN_E_LOCK_BUSY)
-		return TOCSIN_OK; /* another node is at it */
 	for (unsigned i = 0; i < retention->options.rules_count && result == TOCSIN_OK; i++) {
-		unsigned count = TC_EVENT_RETENTION_BATCH;
+		struct piece piece = {.rule = &retention->options.rules[i]};
 
-		while (result == TOCSIN_OK && count == TC_EVENT_RETENTION_BATCH &&
-		       tocsin_session_is_held(session) && !is_stopping(retention)) {
-			result =
-				remove_some(retention, &retention->options.rules[i], &count, error);
+		do {
+			result = tocsin_pool_transact(retention->options.pool, remove_piece, &piece,
+						      error);
 			if (result == TOCSIN_OK)
-				atomic_fetch_add(&retention->removed, count);
-		}
+				atomic_fetch_add(&retention->removed, piece.count);
+		} while (result == TOCSIN_OK && piece.count == TC_EVENT_RETENTION_BATCH &&
+			 !is_stopping(retention));
 	}
 	return result;
 }

@@ -1,12 +1,13 @@
 /* core/event_retention.h: removing what is old, in small pieces, by one node at a time.
  *
- * Model. A thread of each node tries the session lock "events.retention" every so often: a tenth of the
- * shortest age, but at least every minute and at most every second. Who gets it runs each row of its table
- * until nothing old is left, TC_EVENT_RETENTION_BATCH rows a transaction, so that nobody waits for it. */
+ * Model. A thread of each node looks every so often: a tenth of the shortest age, but at least every minute and at
+ * most every second. It runs each row of its table until nothing old is left, TC_EVENT_RETENTION_BATCH rows a
+ * transaction, each under the lock "events.retention", which is tried and lives in that transaction: a session lock
+ * would take a connection from the lock pool for as long as there is work, of which there may be one only. */
 #pragma once
 
 #include <stdint.h>
-#include <tocsin/lock.h>
+#include <tocsin/pool.h>
 
 struct tc_event_retention;
 struct tc_sql;
@@ -21,8 +22,7 @@ struct tc_event_retention_rule {
 };
 
 struct tc_event_retention_options {
-	struct tocsin_pool *pool;   /* borrowed; the work pool */
-	struct tocsin_locks *locks; /* borrowed */
+	struct tocsin_pool *pool; /* borrowed; the work pool */
 	struct tc_event_retention_rule rules[TC_EVENT_RETENTION_RULES_MAX];
 	unsigned rules_count;
 };

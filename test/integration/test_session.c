@@ -260,6 +260,37 @@ static int held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_
 	return TOCSIN_OK;
 }
 
+/* On a busy machine connecting may take longer than a hasty pool waits for it. */
+static int try_for_long(struct tocsin_locks *locks, struct tocsin_error *error)
+{
+	int result = TOCSIN_E_TIMEOUT;
+
+	for (unsigned i = 0; i < 100 && result == TOCSIN_E_TIMEOUT; i++)
+		result = tocsin_lock_with(locks, "other", held_nothing, NULL, error);
+	return result;
+}
+
+/* A session lock keeps its connection from others: a clear error in bounded time, and no harm done. */
+static void test_pool_of_one(void **state)
+{
+	const struct tc_node_options options = {.lock_max = 1, .connection_timeout_ms = 300};
+	struct tocsin_session *session = NULL;
+	struct tocsin_error error;
+	struct tc_node node;
+
+	(void)state;
+	tc_node_init(&node, tc_test_conninfo(), "one", &options);
+	assert_ok(try_for_long(node.locks, &error));
+	assert_ok(tocsin_lock_try(node.locks, "held", NULL, NULL, &session, &error));
+	assert_code(tocsin_lock_with(node.locks, "other", held_nothing, NULL, &error),
+		    TOCSIN_E_TIMEOUT);
+	assert_contains(error.message, "one-lock");
+	assert_true(tocsin_session_is_held(session));
+	tocsin_session_free(session);
+	assert_ok(try_for_long(node.locks, &error));
+	tc_node_deinit(&node);
+}
+
 /* Fills the lock table from outside: a session keeps the locks it got before the statement failed. */
 static void fill_lock_table(struct fixture *fixture)
 {
@@ -308,6 +339,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_loss_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pool_of_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full_lock_table, set_up, tear_down),
 	};
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from metrics import value
+from server import run
 from test_dedupe import dedupe_key
 from waiting import wait_for
 
@@ -36,3 +37,26 @@ def test_a_contended_key_stops_no_other_system(start, database, connections):
             thread.join(60)
     assert {reply.status for reply in replies} <= {200, 201} and len(replies) == 2
     assert len(database.open_incidents()["hot"]) == 1
+
+
+def test_what_runs_in_the_background_leaves_the_only_connection(start, database):
+    """Removing old events takes as long as it takes: here somebody holds an old event. And `lock run` has connections of
+    its own. Seen to fail with the removal under a session lock, whose connection is one of the lock pool: 503."""
+    node = start(DATABASE_LOCK_POOL_MAX=1, DATABASE_POOL_CONNECTION_TIMEOUT_MS=2000, TOCSIN_EVENT_RETENTION="1s")
+    holder = database.connect(application_name="outside")
+    holder.autocommit = False
+    try:
+        with holder.cursor() as cursor:
+            def hold_events():
+                node.api.create("old")
+                cursor.execute("select 1 from events for update")
+                return cursor.fetchall()
+            wait_for(hold_events, "events are held")
+            wait_for(lambda: database.value("select count(*) from pg_locks where not granted") > 0, "the removal waits")
+            for i in range(3):
+                assert node.api.create_once(f"now-{i}").status == 201
+            done = run("lock", "run", "key", "--", "true", DATABASE_URL=database.url, DATABASE_LOCK_POOL_MAX=1)
+            assert done.returncode == 0, done
+            assert database.value("select count(*) from pg_locks where not granted") > 0  # it waits still
+    finally:
+        holder.close()
