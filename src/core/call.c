@@ -69,6 +69,21 @@ const struct tc_http_request *tc_call_request(const struct tc_call *call)
 	return call->request;
 }
 
+const char *tc_call_address(const struct tc_call *call)
+{
+	return call->address;
+}
+
+const char *tc_call_forwarded(const struct tc_call *call)
+{
+	return call->forwarded;
+}
+
+uint64_t tc_call_started_us(const struct tc_call *call)
+{
+	return call->started_us;
+}
+
 void tc_call_set_cookie(struct tc_call *call, char *cookie)
 {
 	free(call->set_cookie);
@@ -123,6 +138,7 @@ void tc_call_free(struct tc_call *call)
 {
 	json_decref(call->input);
 	tc_credentials_deinit(&call->kept);
+	free(call->forwarded);
 	free(call->set_cookie);
 	if (call->state)
 		call->free_state(call->state);

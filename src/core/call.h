@@ -23,7 +23,9 @@ struct tc_call {
 	struct tc_credentials kept; /* copies, owned; for a second look by the executor */
 	struct tc_problem *problem; /* owned; found before the caller was known */
 	struct tc_caller caller;
-	char *set_cookie; /* owned */
+	char address[TC_HTTP_ADDRESS_SIZE]; /* with TC_CLIENT_KNOWN; and the next */
+	char *forwarded;                    /* owned; NULL: not forwarded */
+	char *set_cookie;                   /* owned */
 	unsigned retry_after_s;
 	char *if_none_match;        /* owned; NULL: there is none */
 	struct tc_cache_load *load; /* to be ended by the answer; NULL: nobody waits for it */

@@ -243,6 +243,17 @@ static enum tc_auth_answer identify(struct tc_call *call, const struct tc_creden
 					   error);
 }
 
+/* False where memory ran out: who is forwarded would count as the one who forwards. */
+static bool keep_client(struct tc_call *call)
+{
+	const char *forwarded = tc_http_request_header(call->request, "X-Forwarded-For");
+
+	tc_http_request_address(call->request, call->address);
+	if (forwarded)
+		call->forwarded = strdup(forwarded);
+	return !forwarded || call->forwarded;
+}
+
 static void process(struct tc_call *call, const struct tc_route_match *match)
 {
 	struct tocsin_error error = {0};
@@ -253,6 +264,10 @@ static void process(struct tc_call *call, const struct tc_route_match *match)
 	if (call->procedure->flags & TC_FOREIGN) {
 		call->caller.is_anonymous = true;
 		start(call);
+		return;
+	}
+	if (call->procedure->flags & TC_CLIENT_KNOWN && !keep_client(call)) {
+		tc_call_reply_problem_text(call, 503, "%s", memory_text);
 		return;
 	}
 	tc_credentials_get(call->request, call->is_read, &credentials);

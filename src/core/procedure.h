@@ -113,7 +113,9 @@ enum {
 	 * at whether he is anonymous, but not at who he is. */
 	TC_CACHED = 1u << 4,
 	/* A change that only adds: of what was there before, only lists look different now. */
-	TC_ONLY_ADDS = 1u << 5
+	TC_ONLY_ADDS = 1u << 5,
+	/* The handler asks where the call comes from: tc_call_address, tc_call_forwarded. */
+	TC_CLIENT_KNOWN = 1u << 6
 };
 
 struct tc_procedure {
@@ -157,6 +159,12 @@ json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_pro
 /* The request, for rows that run inline and have TC_CALLER_IGNORED: only there does the handler always run
  * on the HTTP thread. */
 const struct tc_http_request *tc_call_request(const struct tc_call *call);
+/* For rows with TC_CLIENT_KNOWN, on any thread: tc_http_request_address, and the header X-Forwarded-For (NULL: there
+ * is none), which anybody may write. Borrowed. */
+const char *tc_call_address(const struct tc_call *call);
+const char *tc_call_forwarded(const struct tc_call *call);
+/* tc_clock_us() when the call came in, before anybody asked who calls. */
+uint64_t tc_call_started_us(const struct tc_call *call);
 /* Headers of the answer, to be set before it. `cookie`: the value of Set-Cookie, malloc'ed, taken over. */
 void tc_call_set_cookie(struct tc_call *call, char *cookie);
 /* For 429 and 503, which have 1 unless it is set; or with any other answer. */
