@@ -31,9 +31,12 @@ struct tc_auth {
 	struct tc_executor *hasher; /* under the lock; NULL once stopped */
 };
 
+/* Of a user all sessions are meant, which nobody here can tell from others. */
 static void forget(const char *id, void *userdata)
 {
-	tc_auth_forget(userdata, id);
+	bool is_user = id && strncmp(id, "user:", strlen("user:")) == 0;
+
+	tc_auth_forget(userdata, is_user ? NULL : id);
 }
 
 void tc_auth_forget(struct tc_auth *auth, const char *id)

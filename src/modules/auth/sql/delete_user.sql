@@ -1,4 +1,5 @@
--- Deletes a user and all sessions; every node forgets who it knows when this commits.
+-- Deletes a user and all sessions; every node forgets who it knows, and ends the user's streams, when
+-- this commits.
 -- $1 id uuid, $2 actor or null
 -- Columns: told, one row if there was such a user.
 with gone as (
@@ -8,4 +9,4 @@ with gone as (
 	select 'auth.user.deleted', id::text, 'deleted', jsonb_build_object('name', name, 'role', role), $2
 	from gone
 )
-select pg_notify('tocsin', 'auth') as told from gone
+select pg_notify('tocsin', 'auth:user:' || id) as told from gone

@@ -1,5 +1,5 @@
 -- Changes what is given of a user. A new password ends the sessions, but for one; whatever changed, every
--- node forgets who it knows when this commits. Needs lock_user.sql before it.
+-- node forgets who it knows, and ends the user's streams, when this commits. Needs lock_user.sql before it.
 -- $1 id uuid, $2 name or null, $3 role or null, $4 password_hash or null, $5 actor or null,
 -- $6 session uuid that stays, or null
 -- Columns: json, the user as the API shows it; name; told.
@@ -38,5 +38,5 @@ select jsonb_strip_nulls(jsonb_build_object(
 		'updatedAt', tocsin_timestamp(updated_at),
 		'lastLoginAt', tocsin_timestamp(last_login_at))) as json,
 	name,
-	pg_notify('tocsin', 'auth') as told
+	pg_notify('tocsin', 'auth:user:' || id) as told
 from after
