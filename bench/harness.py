@@ -19,7 +19,8 @@ class Server:
     def __init__(self, binary, folder, key, port):
         self.binary, self.folder, self.url = binary, folder, f"http://127.0.0.1:{port}"
         self.environment = dict(os.environ, TOCSIN_DATA_DIR=str(folder), TOCSIN_ADMIN_KEY=key,
-                                TOCSIN_LISTEN=f"127.0.0.1:{port}", TOCSIN_LOG="warning")
+                                TOCSIN_LISTEN=f"127.0.0.1:{port}", TOCSIN_LOG="warning",
+                                TOCSIN_EVENT_STREAMS_PER_CALLER="1000")
         self.environment.pop("DATABASE_URL", None)
         self.process = None
 

@@ -7,6 +7,7 @@
 #include "modules/alert/alertmanager.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_key.h"
+#include "modules/event/live.h"
 #include "pg/query.h"
 #include <errno.h>
 #include <stddef.h>
@@ -215,6 +216,13 @@ static const struct setting settings[] = {
 	 .max = 10 * YEAR_S,
 	 .help = "events are removed after so long, once all readers have them; streams resume "
 		 "within it"},
+	{.name = "TOCSIN_EVENT_STREAMS_PER_CALLER",
+	 .kind = KIND_NUMBER,
+	 .offset = AT(event_streams_per_caller),
+	 .fallback = "256",
+	 .max = TC_EVENT_STREAMS_MAX,
+	 .help = "streams of events that a key, a user, or an address without either may have open "
+		 "on a node"},
 	{.name = "TOCSIN_AUDIT_RETENTION",
 	 .kind = KIND_DURATION,
 	 .offset = AT(audit_retention_s),

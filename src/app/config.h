@@ -25,7 +25,8 @@ struct tc_config {
 	unsigned event_retention_s;  /* TOCSIN_EVENT_RETENTION: "7d" */
 	unsigned audit_retention_s;  /* TOCSIN_AUDIT_RETENTION: "365d" */
 	unsigned alert_retention_s;  /* TOCSIN_ALERT_RETENTION: "30d" */
-	bool alert_auto_resolve;     /* TOCSIN_ALERT_AUTO_RESOLVE: true or false */
+	unsigned event_streams_per_caller; /* TOCSIN_EVENT_STREAMS_PER_CALLER */
+	bool alert_auto_resolve;           /* TOCSIN_ALERT_AUTO_RESOLVE: true or false */
 };
 
 /* Reads every setting; on failure the error names the bad one. Owned by the caller: deinit. */

@@ -44,6 +44,15 @@ static void hear(const struct tc_event *events, unsigned count, void *userdata)
 		drop(app->cache, &events[i]);
 }
 
+/* Something was missed. */
+static void hear_gap(const struct tc_event_position *position, void *userdata)
+{
+	struct tc_app *app = userdata;
+
+	(void)position;
+	tc_cache_drop_all(app->cache);
+}
+
 int tc_server_open_cache(struct tc_server *server, struct tocsin_error *error)
 {
 	struct tc_app *app = &server->app;
@@ -54,5 +63,8 @@ int tc_server_open_cache(struct tc_server *server, struct tocsin_error *error)
 		result = tc_hints_subscribe(app->hints, TOPIC, look_again, app, error);
 	if (result == TOCSIN_OK)
 		result = tc_outbox_subscribe(app->outbox, TC_OUTBOX_CACHES, hear, app, error);
+	if (result == TOCSIN_OK)
+		result = tc_outbox_subscribe_gaps(app->outbox, TC_OUTBOX_CACHES, hear_gap, app,
+						  error);
 	return result;
 }

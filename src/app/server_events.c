@@ -4,6 +4,7 @@
 #include "core/cache.h"
 #include "core/event_reader.h"
 #include "core/event_retention.h"
+#include "core/hints.h"
 #include "core/idempotency.h"
 #include "core/outbox.h"
 #include "modules/event/event.h"
@@ -13,14 +14,26 @@
 /* The rest of the connections is for requests. */
 #define STREAMS_MAX(connections) ((connections) / 4 * 3)
 
+/* After authentication, which subscribed before: who comes back is judged anew. A hint that names nobody comes
+ * after a loss of hints; what was missed then is left to the end of each stream's life, because all who know
+ * us coming back at once would be a storm. */
+static void on_access(const char *id, void *userdata)
+{
+	struct tc_app *app = userdata;
+
+	if (id)
+		tc_event_live_end_access(app->live, id);
+}
+
 int tc_server_open_events(struct tc_server *server, struct tocsin_error *error)
 {
 	struct tc_app *app = &server->app;
 	struct tc_outbox_options outbox = {.hints = app->hints};
-	struct tc_event_live_options live = {.work = app->work,
-					     .pool = app->work_pool,
-					     .streams_max =
-						     STREAMS_MAX(tc_server_connections_max())};
+	struct tc_event_live_options live = {
+		.work = app->work,
+		.pool = app->work_pool,
+		.streams_max = STREAMS_MAX(tc_server_connections_max()),
+		.caller_streams_max = server->config->event_streams_per_caller};
 	int result = tc_pools_new_events(&server->event_pool, server->config,
 					 server->database.conninfo, error);
 
@@ -30,6 +43,8 @@ int tc_server_open_events(struct tc_server *server, struct tocsin_error *error)
 	live.outbox = app->outbox;
 	if (result == TOCSIN_OK)
 		result = tc_event_live_new(&app->live, &live, error);
+	if (result == TOCSIN_OK)
+		result = tc_hints_subscribe(app->hints, "auth", on_access, app, error);
 	if (result == TOCSIN_OK)
 		result = tc_event_audit_new(&server->audit, app->work_pool, app->outbox, error);
 	return result;

@@ -194,11 +194,19 @@ static void format_events(struct tc_server *server, struct tc_buffer *out)
 	format_one(out, "tocsin_event_streams_resumed_total", "counter",
 		   "Streams that caught up from the database.", (double)live.resumed);
 	format_one(out, "tocsin_event_streams_gaps_total", "counter",
-		   "Streams that came back too late for all events.", (double)live.gaps);
+		   "Times a stream was told that events are gone, and to read anew.",
+		   (double)live.gaps);
+	format_one(out, "tocsin_event_streams_refused_total", "counter",
+		   "Streams refused to callers who had as many as they may.", (double)live.refused);
 	format_one(out, "tocsin_events_delivered_total", "counter",
 		   "Events told to streams, once for each.", (double)live.delivered);
 	format_one(out, "tocsin_outbox_events_total", "counter", "Events this node has read.",
 		   (double)outbox.events);
+	format_one(out, "tocsin_outbox_documents_total", "counter",
+		   "Of these, events read with what streams are told: while there are streams.",
+		   (double)outbox.documents);
+	format_one(out, "tocsin_outbox_gaps_total", "counter",
+		   "Times events were gone before this node had read them.", (double)outbox.gaps);
 	format_one(out, "tocsin_outbox_looks_total", "counter",
 		   "Times this node looked for events.", (double)outbox.looks);
 	format_one(out, "tocsin_hints_sent_total", "counter",

@@ -30,8 +30,33 @@ struct tc_event_position tc_event_position_get(const PGresult *rows, int row, in
 	};
 }
 
-/* Columns of fetch_events.sql. */
+/* Columns of fetch_events.sql; fetch_events_brief.sql has the first of them. */
 enum { TRANSACTION, SEQUENCE, KIND, SUBJECT, ACTION, SYSTEMS, DOCUMENT, LIFECYCLE };
+
+static void fill(struct tc_event *event, const PGresult *rows, int row, bool is_brief)
+{
+	*event = (struct tc_event){
+		.position = tc_event_position_get(rows, row, TRANSACTION),
+		.kind = PQgetvalue(rows, row, KIND),
+		.subject = PQgetvalue(rows, row, SUBJECT),
+		.is_brief = is_brief,
+	};
+	if (is_brief)
+		return;
+	event->action = PQgetvalue(rows, row, ACTION);
+	event->systems = PQgetvalue(rows, row, SYSTEMS);
+	event->document = tc_result_get(rows, row, DOCUMENT);
+	event->lifecycle = tc_result_get(rows, row, LIFECYCLE);
+}
+
+static void take_rows(struct tc_events *events, PGresult *rows, bool is_brief)
+{
+	events->rows = rows;
+	events->count = (unsigned)PQntuples(rows);
+	assert(events->count <= TC_EVENTS_MAX);
+	for (unsigned row = 0; row < events->count; row++)
+		fill(&events->events[row], rows, (int)row, is_brief);
+}
 
 int tc_events_fetch(struct tocsin_connection *connection, const struct tc_event_position *after,
 		    unsigned limit, struct tc_events *ret_events, struct tocsin_error *error)
@@ -45,20 +70,40 @@ int tc_events_fetch(struct tocsin_connection *connection, const struct tc_event_
 	tc_event_position_format(after, transaction, sequence);
 	snprintf(limit_text, sizeof(limit_text), "%u", limit);
 	result = tc_query(connection, &tc_sql_core_fetch_events, values, &rows, error);
+	if (result == TOCSIN_OK)
+		take_rows(ret_events, rows, false);
+	return result;
+}
+
+/* Each statement has a snapshot of its own. So whether the position is known comes after the page: what was
+ * removed before the page was read is then sure to be seen. */
+int tc_events_look(struct tocsin_connection *connection, const struct tc_event_position *after,
+		   bool is_brief, struct tc_events *ret_events,
+		   struct tc_event_outlook *ret_outlook, struct tocsin_error *error)
+{
+	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE], limit[12];
+	const char *const values[] = {transaction, sequence, limit};
+	TC_PIPELINE pipeline;
+	unsigned page, known, held;
+	int result;
+
+	tc_event_position_format(after, transaction, sequence);
+	snprintf(limit, sizeof(limit), "%u", TC_EVENTS_MAX);
+	tc_pipeline_begin(&pipeline, connection);
+	page = tc_pipeline_add(
+		&pipeline, is_brief ? &tc_sql_core_fetch_events_brief : &tc_sql_core_fetch_events,
+		values);
+	known = tc_pipeline_add(&pipeline, &tc_sql_core_events_resume, values);
+	held = tc_pipeline_add(&pipeline, &tc_sql_core_events_held, NULL);
+	result = tc_pipeline_run(&pipeline, error);
 	if (result)
 		return result;
-	ret_events->rows = rows;
-	ret_events->count = (unsigned)PQntuples(rows);
-	for (int row = 0; row < PQntuples(rows); row++)
-		ret_events->events[row] = (struct tc_event){
-			.position = tc_event_position_get(rows, row, TRANSACTION),
-			.kind = PQgetvalue(rows, row, KIND),
-			.subject = PQgetvalue(rows, row, SUBJECT),
-			.action = PQgetvalue(rows, row, ACTION),
-			.systems = PQgetvalue(rows, row, SYSTEMS),
-			.document = tc_result_get(rows, row, DOCUMENT),
-			.lifecycle = tc_result_get(rows, row, LIFECYCLE),
-		};
+	*ret_outlook = (struct tc_event_outlook){
+		.is_known = tc_result_is_true(pipeline.results[known], 0, 0),
+		.is_held = tc_result_is_true(pipeline.results[held], 0, 0),
+		.removed = tc_event_position_get(pipeline.results[known], 0, 1),
+	};
+	take_rows(ret_events, tc_take(pipeline.results[page]), is_brief);
 	return TOCSIN_OK;
 }
 

@@ -30,6 +30,7 @@ struct tc_event {
 	struct tc_event_position position;
 	const char *kind;      /* incident.created, catalog.system.deleted, ... */
 	const char *subject;   /* id of what changed */
+	bool is_brief;         /* what follows was not read, and is NULL */
 	const char *action;    /* created, updated, ... */
 	const char *systems;   /* JSON array of ids */
 	const char *document;  /* JSON for streams: event `kind`; NULL: streams are not told so */
@@ -50,6 +51,21 @@ struct tc_events {
 int tc_events_fetch(struct tocsin_connection *connection, const struct tc_event_position *after,
 		    unsigned limit, struct tc_events *ret_events, struct tocsin_error *error);
 void tc_events_deinit(struct tc_events *events);
+
+/* What else a reader has to know of a page. */
+struct tc_event_outlook {
+	/* Everything after the position was there when the page was read. If not, something was removed, or the
+	 * position is of another database, or of a future that this one lost: the page may have holes. */
+	bool is_known;
+	bool is_held;                     /* there are events that wait for a transaction to end */
+	struct tc_event_position removed; /* the last event that was removed */
+};
+
+/* The same, TC_EVENTS_MAX at most, with its outlook, in one round trip. Brief events (`is_brief`) cost the database
+ * little (measured: 0.06 ms a page, and 2.1 ms with documents). */
+int tc_events_look(struct tocsin_connection *connection, const struct tc_event_position *after,
+		   bool is_brief, struct tc_events *ret_events,
+		   struct tc_event_outlook *ret_outlook, struct tocsin_error *error);
 
 /* Reads the position in columns `column` and `column` + 1 of a row. */
 struct tc_event_position tc_event_position_get(const PGresult *rows, int row, int column);

@@ -30,12 +30,21 @@ struct subscriber {
 	void *userdata;
 };
 
+struct gap_subscriber {
+	tc_outbox_gap_fn gap;
+	void *userdata;
+};
+
 struct tc_outbox {
 	struct tc_outbox_options options;
 	char node[TC_UUID_SIZE];
 	struct tc_notify *notify;
 	struct subscriber subscribers[TC_OUTBOX_STAGES][SUBSCRIBERS_MAX];
 	unsigned subscribers_count[TC_OUTBOX_STAGES];
+	struct gap_subscriber gap_subscribers[TC_OUTBOX_STAGES][SUBSCRIBERS_MAX];
+	unsigned gap_subscribers_count[TC_OUTBOX_STAGES];
+	tc_outbox_wants_fn wants;
+	void *wants_userdata;
 	struct tc_events *page; /* the thread's */
 	pthread_t thread;
 	bool is_started;
@@ -44,7 +53,7 @@ struct tc_outbox {
 	pthread_cond_t changed; /* wanted or must_stop */
 	bool must_stop;
 	struct tc_event_position position;
-	uint64_t events, looks;
+	uint64_t events, documents, looks, gaps;
 };
 
 TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
@@ -76,43 +85,110 @@ void tc_outbox_committed(struct tc_outbox *outbox)
 
 /* --- reading --- */
 
-static void hand_on(struct tc_outbox *outbox, const struct tc_events *page)
+static bool want_documents(struct tc_outbox *outbox, const struct tc_event_position *passing)
 {
-	for (unsigned stage = 0; stage < TC_OUTBOX_STAGES; stage++)
-		for (unsigned i = 0; i < outbox->subscribers_count[stage]; i++) {
-			const struct subscriber *subscriber = &outbox->subscribers[stage][i];
+	return outbox->wants && outbox->wants(passing, outbox->wants_userdata);
+}
 
-			subscriber->tell(page->events, page->count, subscriber->userdata);
+static void tell_all(struct tc_outbox *outbox, enum tc_outbox_stage stage,
+		     const struct tc_events *page)
+{
+	for (unsigned i = 0; i < outbox->subscribers_count[stage]; i++) {
+		const struct subscriber *subscriber = &outbox->subscribers[stage][i];
+
+		subscriber->tell(page->events, page->count, subscriber->userdata);
+	}
+}
+
+/* False where listeners came to want documents after a brief page was read: it is to be read again. That
+ * caches are told twice is no harm. */
+static bool hand_on(struct tc_outbox *outbox, const struct tc_events *page)
+{
+	const struct tc_event *last = &page->events[page->count - 1];
+
+	tell_all(outbox, TC_OUTBOX_CACHES, page);
+	if (last->is_brief && want_documents(outbox, &last->position))
+		return false;
+	tell_all(outbox, TC_OUTBOX_LISTENERS, page);
+	tc_mutex_lock(&outbox->mutex);
+	outbox->position = last->position;
+	outbox->events += page->count;
+	outbox->documents += last->is_brief ? 0 : page->count;
+	tc_mutex_unlock(&outbox->mutex);
+	return true;
+}
+
+/* So many events back, but not before what was removed. */
+static int find_back(struct tocsin_connection *connection, const char *back,
+		     struct tc_event_position *ret_position, struct tocsin_error *error)
+{
+	TC_RESULT *rows = NULL;
+	int result = tc_query(connection, &tc_sql_core_events_start, &back, &rows, error);
+
+	if (result == TOCSIN_OK)
+		*ret_position = tc_event_position_get(rows, 0, 0);
+	return result;
+}
+
+/* A position behind what was removed goes there; one of a future that the database lost, to what is newest. */
+static int pass_gap(struct tc_outbox *outbox, struct tocsin_connection *connection,
+		    const struct tc_event_position *removed, struct tocsin_error *error)
+{
+	struct tc_event_position position = *removed;
+	int result = TOCSIN_OK;
+
+	if (tc_event_position_compare(&outbox->position, removed) >= 0)
+		result = find_back(connection, "0", &position, error);
+	if (result)
+		return result;
+	tc_log_warning("outbox.gap", "events are gone that this node has not read: streams are "
+				     "told, and nothing cached is used");
+	for (unsigned stage = 0; stage < TC_OUTBOX_STAGES; stage++)
+		for (unsigned i = 0; i < outbox->gap_subscribers_count[stage]; i++) {
+			const struct gap_subscriber *subscriber =
+				&outbox->gap_subscribers[stage][i];
+
+			subscriber->gap(&position, subscriber->userdata);
 		}
 	tc_mutex_lock(&outbox->mutex);
-	outbox->position = page->events[page->count - 1].position;
-	outbox->events += page->count;
+	outbox->position = position;
+	outbox->gaps++;
 	tc_mutex_unlock(&outbox->mutex);
+	return TOCSIN_OK;
+}
+
+/* A page further. *ret_is_last: there is nothing more for now. */
+static int read_page(struct tc_outbox *outbox, struct tocsin_connection *connection,
+		     bool *ret_is_last, struct tc_event_outlook *ret_outlook,
+		     struct tocsin_error *error)
+{
+	struct tc_event_position after = outbox->position;
+	int result = tc_events_look(connection, &after, !want_documents(outbox, NULL), outbox->page,
+				    ret_outlook, error);
+
+	if (result)
+		return result;
+	*ret_is_last = false;
+	if (!ret_outlook->is_known)
+		result = pass_gap(outbox, connection, &ret_outlook->removed, error);
+	else if (outbox->page->count == 0 || hand_on(outbox, outbox->page))
+		*ret_is_last = outbox->page->count < TC_EVENTS_MAX;
+	tc_events_deinit(outbox->page);
+	return result;
 }
 
 /* Reads and hands on all there is. *ret_is_held: something waits for a transaction to end. */
 static int look(struct tc_outbox *outbox, bool *ret_is_held, struct tocsin_error *error)
 {
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
-	TC_RESULT *held = NULL;
-	unsigned count = TC_EVENTS_MAX;
+	struct tc_event_outlook outlook = {0};
+	bool is_last = false;
 	int result = tocsin_pool_acquire(outbox->options.pool, &connection, error);
 
-	while (result == TOCSIN_OK && count == TC_EVENTS_MAX) {
-		struct tc_event_position after = outbox->position;
-
-		result = tc_events_fetch(connection, &after, TC_EVENTS_MAX, outbox->page, error);
-		if (result)
-			return result;
-		count = outbox->page->count;
-		if (count > 0)
-			hand_on(outbox, outbox->page);
-		tc_events_deinit(outbox->page);
-	}
+	while (result == TOCSIN_OK && !is_last)
+		result = read_page(outbox, connection, &is_last, &outlook, error);
 	if (result == TOCSIN_OK)
-		result = tc_query(connection, &tc_sql_core_events_held, NULL, &held, error);
-	if (result == TOCSIN_OK)
-		*ret_is_held = tc_result_is_true(held, 0, 0);
+		*ret_is_held = outlook.is_held;
 	return result;
 }
 
@@ -201,15 +277,11 @@ static int find_start(struct tc_outbox *outbox, struct tocsin_error *error)
 {
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
 	char back[12];
-	const char *const values[] = {back};
-	TC_RESULT *rows = NULL;
 	int result = tocsin_pool_acquire(outbox->options.pool, &connection, error);
 
 	snprintf(back, sizeof(back), "%u", TC_OUTBOX_REPLAY);
 	if (result == TOCSIN_OK)
-		result = tc_query(connection, &tc_sql_core_events_start, values, &rows, error);
-	if (result == TOCSIN_OK)
-		outbox->position = tc_event_position_get(rows, 0, 0);
+		result = find_back(connection, back, &outbox->position, error);
 	return result;
 }
 
@@ -255,6 +327,27 @@ int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc
 					SUBSCRIBERS_MAX);
 	outbox->subscribers[stage][(*count)++] = (struct subscriber){tell, userdata};
 	return TOCSIN_OK;
+}
+
+int tc_outbox_subscribe_gaps(struct tc_outbox *outbox, enum tc_outbox_stage stage,
+			     tc_outbox_gap_fn gap, void *userdata, struct tocsin_error *error)
+{
+	unsigned *count = &outbox->gap_subscribers_count[stage];
+
+	assert(!outbox->is_started);
+	if (*count == SUBSCRIBERS_MAX)
+		return tocsin_error_set(error, TOCSIN_E_FULL,
+					"there are %d subscribers to gaps already",
+					SUBSCRIBERS_MAX);
+	outbox->gap_subscribers[stage][(*count)++] = (struct gap_subscriber){gap, userdata};
+	return TOCSIN_OK;
+}
+
+void tc_outbox_set_wants(struct tc_outbox *outbox, tc_outbox_wants_fn wants, void *userdata)
+{
+	assert(!outbox->is_started && !outbox->wants);
+	outbox->wants = wants;
+	outbox->wants_userdata = userdata;
 }
 
 int tc_outbox_start(struct tc_outbox *outbox, struct tocsin_error *error)
@@ -307,7 +400,9 @@ void tc_outbox_get_stats(struct tc_outbox *outbox, struct tc_outbox_stats *ret_s
 	*ret_stats = (struct tc_outbox_stats){
 		.position = outbox->position,
 		.events = outbox->events,
+		.documents = outbox->documents,
 		.looks = outbox->looks,
+		.gaps = outbox->gaps,
 		.hints_sent = tc_notify_sent(outbox->notify),
 	};
 }

@@ -7,6 +7,14 @@
  * because a hint may be lost. An event that stands behind a transaction still running has to wait for it: then
  * it looks again soon. While the database is away it waits; nothing is lost.
  *
+ * What streams are told of an event costs more than the event. Events are brief (core/events.h) unless the one
+ * who wants documents says so; he is asked before a page is read, and once more before a brief one is handed to
+ * listeners.
+ *
+ * A gap. Old events are removed though a node has not read them, if it was stopped or cut off for longer than
+ * they are kept; and a database that failed over may have lost what it had. Then all subscribers to gaps are told,
+ * caches first, and reading goes on behind what was removed (or lost).
+ *
  * Threads: subscribe before start; the rest is for any thread. Subscribers are called on the outbox's
  * thread (during start: on the caller's), must not block on anything slow, and may keep nothing of the events. */
 #pragma once
@@ -25,6 +33,12 @@ struct tc_hints;
 enum tc_outbox_stage { TC_OUTBOX_CACHES, TC_OUTBOX_LISTENERS, TC_OUTBOX_STAGES };
 typedef void (*tc_outbox_fn)(const struct tc_event *events, unsigned count, void *userdata);
 
+/* Everything up to `position` may have happened; what comes after it is told. */
+typedef void (*tc_outbox_gap_fn)(const struct tc_event_position *position, void *userdata);
+/* Whether events are to have documents. `passing` NULL: before a page is read. Else a brief page that ends there
+ * is about to be handed to listeners, caches know it already: true has it read once more, with documents. */
+typedef bool (*tc_outbox_wants_fn)(const struct tc_event_position *passing, void *userdata);
+
 struct tc_outbox_options {
 	struct tocsin_pool *pool; /* borrowed; two connections: reading, and sending hints */
 	struct tc_hints *hints;   /* borrowed; to be freed before the outbox */
@@ -33,6 +47,8 @@ struct tc_outbox_options {
 struct tc_outbox_stats {
 	struct tc_event_position position;
 	uint64_t events, looks, hints_sent;
+	uint64_t documents; /* of the events, those read with documents */
+	uint64_t gaps;
 };
 
 /* Adopts events of a restored dump, finds where to begin, and subscribes to hints. Blocks. */
@@ -41,6 +57,11 @@ int tc_outbox_new(struct tc_outbox **ret_outbox, const struct tc_outbox_options 
 /* At most 8 a stage; within a stage in the order of subscription. */
 int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc_outbox_fn tell,
 			void *userdata, struct tocsin_error *error);
+/* At most 8 a stage, in the order of subscription. */
+int tc_outbox_subscribe_gaps(struct tc_outbox *outbox, enum tc_outbox_stage stage,
+			     tc_outbox_gap_fn gap, void *userdata, struct tocsin_error *error);
+/* Once: one who wants documents. Called as subscribers are. Without one all events are brief. */
+void tc_outbox_set_wants(struct tc_outbox *outbox, tc_outbox_wants_fn wants, void *userdata);
 /* Reads what is there, blocking, then starts the threads. */
 int tc_outbox_start(struct tc_outbox *outbox, struct tocsin_error *error);
 /* Joins the reading thread: subscribers are not called any more, and may go. NULL allowed. */

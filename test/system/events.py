@@ -25,6 +25,7 @@ class Parser:
     def __init__(self, last_id=""):
         self.raw, self.body, self.headers, self.status = b"", b"", None, None
         self.last_id, self.comments, self.ended = last_id, 0, False
+        self.first_id = None  # where the stream began
 
     def feed(self, data):
         self.raw += data
@@ -63,6 +64,7 @@ class Parser:
                     self.comments += 1
                 elif field == "id":
                     self.last_id = value
+                    self.first_id = self.first_id or value
                 elif field == "event":
                     name = value
                 elif field == "data":
@@ -84,7 +86,7 @@ def request(api, last_id=None, query="", headers=None):
 class Stream:
     """One stream, read by a thread. Use: with Stream(node.api) as stream: stream.next()."""
 
-    def __init__(self, api, last_id=None, query="", receive_buffer=None):
+    def __init__(self, api, last_id=None, query="", receive_buffer=None, headers=None):
         host, port = api.address.rsplit(":", 1)
         self.parser, self.events, self.seen = Parser(last_id or ""), queue.Queue(), []
         self.socket = socket.socket()
@@ -92,7 +94,7 @@ class Stream:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(TIMEOUT_S)
         self.socket.connect((host, int(port)))
-        self.socket.sendall(request(api, last_id, query))
+        self.socket.sendall(request(api, last_id, query, headers))
         self.started, self.closed = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._read, daemon=True)
 

@@ -286,7 +286,7 @@ def memory_kib(node):
 def test_many_streams(start, count):
     """Each of them gets every event, in bounded memory; requests are answered meanwhile; and the node stops with all of
     them open, each told the end in good order. (How fast that is, the bench says.)"""
-    node = start()
+    node = start(TOCSIN_EVENT_STREAMS_PER_CALLER=count)
     before = memory_kib(node)
 
     async def session():

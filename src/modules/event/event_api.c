@@ -1,5 +1,6 @@
 /* modules/event/event_api.c: the procedures of live streams and of the audit trail. */
 #include "core/app.h"
+#include "modules/auth/auth_session.h"
 #include "modules/event/event.h"
 #include "modules/event/live.h"
 
@@ -11,11 +12,15 @@
  * the header is newer. */
 static void run_stream(struct tc_call *call)
 {
+	const struct tc_auth_options *options = tc_auth_get_options(tc_call_app(call)->auth);
 	const char *place = tc_call_string(call, "Last-Event-ID");
+	char client[TC_AUTH_CLIENT_SIZE];
 
 	if (!place)
 		place = tc_call_string(call, "lastEventId");
-	tc_event_live_open(tc_call_app(call)->live, call, place);
+	tc_auth_client_format(tc_call_address(call),
+			      options->trust_proxy ? tc_call_forwarded(call) : NULL, client);
+	tc_event_live_open(tc_call_app(call)->live, call, place, client);
 }
 
 static void run_list_audit(struct tc_call *call)
@@ -83,6 +88,7 @@ const struct tc_procedure tc_event_procedures[] = {
 	 .path = "/api/v1/events",
 	 .rule = TC_RULE_INCIDENT_READ,
 	 .run_on = TC_RUN_INLINE,
+	 .flags = TC_CLIENT_KNOWN,
 	 .fields = stream_fields,
 	 .run = run_stream,
 	 .summary = "Streams what happens to incidents, as server-sent events"},

@@ -12,7 +12,11 @@
  * of it (its kind, and incident.lifecycle.changed): text that only we understand, good on every node.
  *
  * A place whose next events are gone, or one of another database, gets the event `events.gap`: what the client
- * knows may be wrong, and is to be read again.
+ * knows may be wrong, and is to be read again. So does every open stream when events were removed that this node
+ * had not read.
+ *
+ * Text is made, and read from the database, only while a stream is open on this node, and TC_EVENT_LINGER_MS
+ * after, so that those who come back at once find it in memory.
  *
  * Threads: any. Nothing here blocks but free. */
 #pragma once
@@ -22,16 +26,25 @@
 
 struct tc_event_live;
 
+#define TC_EVENT_LINGER_MS 3000u
+
 /* A stream ends after so long, in good order, so that its caller's rights are looked at again: a caller with
- * a key or a session soon, because these can be taken away. */
+ * a key or a session soon, because these can be taken away. That ends it at once (tc_event_live_end_access),
+ * unless the node did not hear of it. */
 #define TC_EVENT_STREAM_LIFE_MS       (60u * 60u * 1000u)
 #define TC_EVENT_STREAM_KNOWN_LIFE_MS (60u * 1000u)
+
+/* More than any node has. */
+#define TC_EVENT_STREAMS_MAX 1000000
 
 struct tc_event_live_options {
 	struct tc_outbox *outbox; /* borrowed; not started yet */
 	struct tc_executor *work; /* borrowed; for catching up; freed before */
 	struct tocsin_pool *pool; /* borrowed; the work pool */
 	unsigned streams_max;     /* further ones are refused with 503 */
+	/* Of one caller: a key, a user, or the address of one who has neither; further ones are refused with 429.
+	 * A sixteenth of all streams is for others, whatever this says. */
+	unsigned caller_streams_max;
 };
 
 struct tc_event_live_stats {
@@ -39,6 +52,7 @@ struct tc_event_live_stats {
 	uint64_t delivered; /* events times streams */
 	uint64_t resumed;   /* streams that caught up from the database */
 	uint64_t gaps;
+	uint64_t refused; /* calls of those who had as many as they may */
 };
 
 int tc_event_live_new(struct tc_event_live **ret_live, const struct tc_event_live_options *options,
@@ -46,6 +60,11 @@ int tc_event_live_new(struct tc_event_live **ret_live, const struct tc_event_liv
 /* When HTTP server and executor are gone and the outbox has stopped. NULL allowed, returns NULL. */
 struct tc_event_live *tc_event_live_free(struct tc_event_live *live);
 
-/* Takes the call and answers it: with a stream from behind `place` (NULL: now), 400 if that is none, 503. */
-void tc_event_live_open(struct tc_event_live *live, struct tc_call *call, const char *place);
+/* Takes the call and answers it: with a stream from behind `place` (NULL: now), 400 if that is none, 429, 503.
+ * `client`: whose streams an anonymous caller's are, at most 63 bytes. */
+void tc_event_live_open(struct tc_event_live *live, struct tc_call *call, const char *place,
+			const char *client);
+/* Ends the streams of a key or session (its id) or of a user ("user:" and the id), also those that are being
+ * opened: what these may do has changed. They may come back, and are judged anew. When authentication knows of it. */
+void tc_event_live_end_access(struct tc_event_live *live, const char *id);
 void tc_event_live_get_stats(struct tc_event_live *live, struct tc_event_live_stats *ret_stats);

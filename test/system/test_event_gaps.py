@@ -1,0 +1,94 @@
+"""Nodes that did not read events: those that were gone before, and those that no stream wanted."""
+import signal
+import threading
+
+from events import Stream
+from metrics import value
+from waiting import wait_for
+
+LIFECYCLE = "incident.lifecycle.changed"
+
+
+def forget_events(database):
+    """What retention does, whatever the age of the events and whoever has not read them."""
+    database.rows(
+        "with gone as (delete from events returning transaction, sequence) update event_horizon"
+        " set (transaction, position) = (select transaction, sequence from gone order by transaction desc,"
+        " sequence desc limit 1) returning 1")
+
+
+def end_looks(database):
+    """The sessions in which nodes read events end; and with them a look that is under way."""
+    [[count]] = database.rows("select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                              " where application_name = 'tocsin-events' and datname = current_database()")
+    assert count > 0
+    return count
+
+
+def test_a_node_that_was_stopped_for_too_long(start, database):
+    """It is told to nobody that events are gone but by their absence: so its streams get events.gap, and what it had
+    cached is not used. Seen to hang without the check of the position in tc_events_look, and to answer the old title
+    when the cache did not hear of gaps."""
+    writer, sleeper = start(), start()
+    with Stream(sleeper.anonymous) as stream:
+        made = writer.api.create("slept")
+        path = f"/api/v1/incidents/{made['id']}"
+        stream.until(lambda event: event.name == LIFECYCLE)
+        wait_for(lambda: (sleeper.api.get(path), value(sleeper, "tocsin_cache_hits_total") > 0)[1], "it is cached")
+        sleeper.process.send_signal(signal.SIGSTOP)
+        try:
+            end_looks(database)
+            assert writer.api.call("PATCH", path, {"title": "New"}).status == 200
+            forget_events(database)
+        finally:
+            sleeper.process.send_signal(signal.SIGCONT)
+        gap = stream.next()
+        assert (gap.name, gap.data) == ("events.gap", {})
+        assert sleeper.api.get(path).json["title"] == "New"
+        assert value(sleeper, "tocsin_outbox_gaps_total") == 1
+        # The stream goes on, and the id that came with the gap is one to come back with.
+        with Stream(sleeper.anonymous, last_id=gap.id) as back:
+            assert writer.api.post(f"{path}/resolve", {}).status == 200
+            for reader in (stream, back):
+                assert [reader.next().name, reader.next().name] == ["incident.resolved", LIFECYCLE]
+
+
+def brief(node):
+    return value(node, "tocsin_outbox_events_total") - value(node, "tocsin_outbox_documents_total")
+
+
+def test_streams_that_begin_while_nobody_wanted_events(start, database):
+    """A node without streams reads of events only what its cache needs. Streams that begin in the middle of changes get
+    each event after the place they begin at, now or in the past. (The moment itself is too short to be met here: what
+    happens in it is shown by test/integration/test_outbox.c.)"""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        origin = stream.parser.last_id
+    wait_for(lambda: (node.api.create("unseen"), brief(node) > 0)[1], "events are read without documents")
+    stop, failed = threading.Event(), []
+
+    def change():
+        while not stop.is_set():
+            try:
+                node.api.create("seen")
+            except (AssertionError, OSError) as error:
+                failed.append(error)
+                return
+    writer = threading.Thread(target=change)
+    writer.start()
+    try:
+        streams = [Stream(node.anonymous, last_id=place).start() for place in (None, origin) * 4]
+    finally:
+        stop.set()
+        writer.join()
+    assert not failed
+    last = node.api.create("last")["id"]
+    for stream in streams:
+        told = stream.until(lambda event: event.data["incidentId"] == last and event.name == LIFECYCLE)
+        ids = [event.id for event in told if event.name == LIFECYCLE]
+        expected = [text for text, in database.rows(
+            "select concat(transaction, '.', sequence) from events where (transaction, sequence)"
+            " > (%s::xid8, %s::bigint) and kind like 'incident.%%' order by transaction, sequence", stream.parser.first_id.split("."))]
+        assert ids == expected, stream.parser.first_id
+        stream.close()
+    assert value(node, "tocsin_event_streams_gaps_total") == 0
