@@ -106,6 +106,8 @@ static void serve(struct tc_call *call, const struct tc_http_response *response,
 	while ((node = tc_list_pop_front(&waiters))) {
 		struct tc_call *waiting = tc_list_entry(node, struct tc_call, job.node);
 
+		if (waiting != call)
+			tc_http_request_go_behind(waiting->request);
 		if (value) {
 			send_shared(waiting, tc_cache_value_choose(value, waiting->if_none_match));
 		} else if (full) {
@@ -154,9 +156,6 @@ void tc_answer(struct tc_call *call, struct tc_http_response *response)
 		response->status = 304;
 	}
 	measure(call, response->status);
-	if (call->is_follower)
-		tc_http_respond_behind(call->request, response);
-	else
-		tc_http_respond(call->request, response);
+	tc_http_respond(call->request, response);
 	tc_call_free(call);
 }

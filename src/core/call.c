@@ -170,7 +170,7 @@ void tc_call_set_unchanged(struct tc_call *call)
 
 void tc_call_set_follower(struct tc_call *call)
 {
-	call->is_follower = true;
+	tc_http_request_go_behind(call->request);
 }
 
 void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length)

@@ -16,7 +16,6 @@ struct tc_call {
 	bool is_read;                            /* GET or HEAD */
 	bool has_run;                            /* the handler was called */
 	bool is_unchanged;                       /* and says that it changed nothing */
-	bool is_follower;                        /* one of many that get the same answer */
 	uint64_t started_us;
 	json_t *input;              /* owned; NULL until validated */
 	const char *allow;          /* of a 405; borrowed for the reply */

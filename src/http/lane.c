@@ -22,6 +22,7 @@ void tc_http_lane_enter(struct tc_http_lane *lane, struct tc_http_request *reque
 {
 	bool must_wait;
 
+	request->is_in_lane = true;
 	tc_mutex_lock(&lane->mutex);
 	must_wait = lane->under_way >= lane->max && !lane->is_over;
 	if (must_wait)

@@ -317,20 +317,9 @@ void tc_http_request_wake(struct tc_http_request *request)
 	hand_back(server);
 }
 
-void tc_http_respond_behind(struct tc_http_request *request,
-			    const struct tc_http_response *response)
+void tc_http_request_go_behind(struct tc_http_request *request)
 {
-	struct MHD_Response *built = tc_http_response_build(response);
-	enum tc_http_state expected = TC_HTTP_SUSPENDED;
-
-	if (!atomic_compare_exchange_strong(&request->state, &expected, TC_HTTP_ANSWERED)) {
-		tc_http_request_answer(request, response->status, built, NULL);
-		return;
-	}
-	request->status = response->status;
-	request->response = built;
-	request->is_in_lane = true;
-	tc_http_lane_enter(&request->server->lane, request);
+	request->is_behind = true;
 }
 
 void tc_http_request_answer(struct tc_http_request *request, unsigned status,
@@ -344,7 +333,10 @@ void tc_http_request_answer(struct tc_http_request *request, unsigned status,
 	/* From here on the request may be freed at any moment, unless the state says it is ours. */
 	switch (atomic_exchange(&request->state, TC_HTTP_ANSWERED)) {
 	case TC_HTTP_SUSPENDED:
-		tc_http_request_wake(request);
+		if (request->is_behind)
+			tc_http_lane_enter(&server->lane, request);
+		else
+			tc_http_request_wake(request);
 		break;
 	case TC_HTTP_HANDLING:
 		hand_back(server);

@@ -74,7 +74,8 @@ struct tc_http_request {
 	struct tc_http_stream *stream; /* a reference; NULL: an ordinary answer */
 	unsigned status;
 	struct tc_list lane; /* its place in server->lane */
-	bool is_in_lane;
+	bool is_behind,
+		is_in_lane; /* it goes there when it is answered; it did, and is not taken up yet */
 };
 
 /* The library's callbacks; `server` is a struct tc_http_server. */

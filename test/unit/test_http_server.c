@@ -64,9 +64,8 @@ static void respond_text(struct tc_http_request *request, unsigned status, const
 
 static void respond_behind(struct tc_http_request *request, const char *text)
 {
-	tc_http_respond_behind(request, &(struct tc_http_response){.status = 200,
-								   .body = strdup(text),
-								   .body_length = strlen(text)});
+	tc_http_request_go_behind(request);
+	respond_text(request, 200, text);
 }
 
 static bool add_parameter(const char *name, const char *value, void *userdata)
