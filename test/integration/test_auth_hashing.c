@@ -12,9 +12,9 @@
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_login.h"
 #include "modules/auth/auth_user.h"
-#include "pg/migrate.h"
 #include "support/crew.h"
 #include "support/postgres.h"
+#include "support/schema.h"
 #include "unit/client.h"
 #include <setjmp.h>
 #include <sodium.h>
@@ -114,13 +114,11 @@ static int set_up(void **state)
 {
 	struct tocsin_error error;
 
-	if (sodium_init() < 0 || tc_test_postgres_setup(state))
+	if (sodium_init() < 0 || tc_test_schema_setup(state))
 		return -1;
 	tc_gate_init(&node.held);
 	tc_gate_init(&node.let_go);
-	if (tc_migrate(tc_test_conninfo(), tc_migrations, tc_migrations_count, TC_PATIENCE_MS, NULL,
-		       &error) ||
-	    open_node(&error)) {
+	if (open_node(&error)) {
 		print_error("%s\n", error.message);
 		return -1;
 	}

@@ -185,7 +185,7 @@ def test_without_a_database(start, database):
         database.allow_connections(False)
         database.terminate_backends()
 
-    node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=300, DATABASE_LOCK_TIMEOUT_MS=300)
+    node = start(DATABASE_POOL_CONNECTION_TIMEOUT_MS=2000, DATABASE_LOCK_TIMEOUT_MS=2000)
     try:
         replies = ask_all(node, take_away)
     finally:
