@@ -30,7 +30,7 @@ int tc_cmd_source_create(const struct tc_command *command, int argc, char **argv
 	struct request request = {0};
 	int status = TC_EXIT_OK;
 
-	if (!tc_direct_read_json_option(command, argc, argv, &request.json, &status))
+	if (!tc_command_json_option(command, argc, argv, &request.json, &status))
 		return status;
 	if (optind + 1 != argc)
 		return tc_command_misused(command,

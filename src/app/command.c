@@ -159,6 +159,35 @@ int tc_command_option(const struct tc_command *command, int argc, char **argv,
 	return found;
 }
 
+bool tc_command_json_option(const struct tc_command *command, int argc, char **argv,
+			    bool *ret_is_json, int *ret_status)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
+	int option;
+
+	*ret_is_json = false;
+	while ((option = tc_command_option(command, argc, argv, options, ret_status)) !=
+	       TC_OPTION_END) {
+		if (option == TC_OPTION_EXIT)
+			return false;
+		*ret_is_json = true;
+	}
+	return true;
+}
+
+bool tc_command_only_json(const struct tc_command *command, int argc, char **argv,
+			  bool *ret_is_json, int *ret_status)
+{
+	if (!tc_command_json_option(command, argc, argv, ret_is_json, ret_status))
+		return false;
+	if (optind == argc)
+		return true;
+	*ret_status =
+		tc_command_misused(command, "there is one argument too many: %s", argv[optind]);
+	return false;
+}
+
 int tc_command_configure(const struct tc_command *command, struct tc_config *ret_config)
 {
 	struct tocsin_error error;

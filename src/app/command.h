@@ -75,6 +75,12 @@ int tc_cmd_version(const struct tc_command *command, int argc, char **argv);
 enum { TC_OPTION_END = -1, TC_OPTION_EXIT = -2 };
 int tc_command_option(const struct tc_command *command, int argc, char **argv,
 		      const struct option *options, int *ret_status);
+/* For commands that have no option but --json; words may follow. False: the command is to end with *ret_status. */
+bool tc_command_json_option(const struct tc_command *command, int argc, char **argv,
+			    bool *ret_is_json, int *ret_status);
+/* The same where no word may follow. */
+bool tc_command_only_json(const struct tc_command *command, int argc, char **argv,
+			  bool *ret_is_json, int *ret_status);
 
 /* Says what is wrong with the arguments and where help is; returns TC_EXIT_USAGE. */
 int tc_command_misused(const struct tc_command *command, const char *format, ...)

@@ -54,23 +54,6 @@ int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *cont
 	return status;
 }
 
-bool tc_direct_read_json_option(const struct tc_command *command, int argc, char **argv,
-				bool *ret_is_json, int *ret_status)
-{
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, TC_HELP_OPTION, {0}};
-	int option;
-
-	*ret_is_json = false;
-	while ((option = tc_command_option(command, argc, argv, options, ret_status)) !=
-	       TC_OPTION_END) {
-		if (option == TC_OPTION_EXIT)
-			return false;
-		*ret_is_json = true;
-	}
-	return true;
-}
-
 /* --- lists --- */
 
 struct listing {
@@ -123,11 +106,8 @@ int tc_direct_list(const struct tc_command *command, int argc, char **argv,
 	struct listing listing = {.command = command, .list = list};
 	int status = TC_EXIT_OK;
 
-	if (!tc_direct_read_json_option(command, argc, argv, &listing.is_json, &status))
+	if (!tc_command_only_json(command, argc, argv, &listing.is_json, &status))
 		return status;
-	if (optind < argc)
-		return tc_command_misused(command, "there is one argument too many: %s",
-					  argv[optind]);
 	return tc_direct_run(command, print_list, &listing);
 }
 

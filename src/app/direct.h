@@ -12,10 +12,6 @@ typedef int (*tc_direct_fn)(void *context, struct tocsin_pool *pool, struct tocs
  * connection for work, and tidies up; the exit status. Blocks. */
 int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *context);
 
-/* For commands that take no option but --json. False: the command is to end with *ret_status. */
-bool tc_direct_read_json_option(const struct tc_command *command, int argc, char **argv,
-				bool *ret_is_json, int *ret_status);
-
 /* What a command lists: its pages as the API shows them, newest first. */
 struct tc_direct_list {
 	/* {MEMBER: [...], "nextCursor"?}; `cursor` is what nextCursor said, NULL: from the newest. */

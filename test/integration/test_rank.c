@@ -127,31 +127,13 @@ static void test_threads_are_apart(void **state)
 }
 
 /* The forms of tocsin/lock.h, called from where they would close a circle. */
-
-static int held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
-{
-	(void)held;
-	(void)userdata;
-	(void)error;
-	return TOCSIN_OK;
-}
-
-static int work_nothing(struct tocsin_connection *connection, void *userdata,
-			struct tocsin_error *error)
-{
-	(void)connection;
-	(void)userdata;
-	(void)error;
-	return TOCSIN_OK;
-}
-
 static int work_that_locks(struct tocsin_connection *connection, void *userdata,
 			   struct tocsin_error *error)
 {
 	struct tc_node *node = userdata;
 
 	(void)connection;
-	return tocsin_lock_with(node->locks, "inner", held_nothing, NULL, error);
+	return tocsin_lock_with(node->locks, "inner", tc_held_nothing, NULL, error);
 }
 
 static int work_that_locks_in_transaction(struct tocsin_connection *connection, void *userdata,
@@ -160,7 +142,7 @@ static int work_that_locks_in_transaction(struct tocsin_connection *connection, 
 	struct tc_node *node = userdata;
 
 	(void)connection;
-	return tocsin_lock_in_transaction(node->locks, "inner", work_nothing, NULL, error);
+	return tocsin_lock_in_transaction(node->locks, "inner", tc_work_nothing, NULL, error);
 }
 
 static int work_that_tries(struct tocsin_connection *connection, void *userdata,
@@ -181,7 +163,7 @@ static int work_that_works(struct tocsin_connection *connection, void *userdata,
 	struct tc_node *node = userdata;
 
 	(void)connection;
-	return tocsin_pool_transact(node->work_pool, work_nothing, NULL, error);
+	return tocsin_pool_transact(node->work_pool, tc_work_nothing, NULL, error);
 }
 
 static const struct {
@@ -218,7 +200,7 @@ static void test_forms_in_work(void **state)
 	struct tocsin_error error;
 
 	check_circles(fixture);
-	assert_ok(tocsin_lock_with(fixture->node.locks, "inner", held_nothing, NULL, &error));
+	assert_ok(tocsin_lock_with(fixture->node.locks, "inner", tc_held_nothing, NULL, &error));
 }
 
 struct holder {
@@ -270,7 +252,7 @@ static int held_that_locks(struct tocsin_held *held, void *userdata, struct tocs
 	struct tc_node *node = userdata;
 
 	(void)held;
-	return tocsin_lock_with(node->locks, "other", held_nothing, NULL, error);
+	return tocsin_lock_with(node->locks, "other", tc_held_nothing, NULL, error);
 }
 
 static int held_that_locks_in_transaction(struct tocsin_held *held, void *userdata,
@@ -279,7 +261,7 @@ static int held_that_locks_in_transaction(struct tocsin_held *held, void *userda
 	struct tc_node *node = userdata;
 
 	(void)held;
-	return tocsin_lock_in_transaction(node->locks, "other", work_nothing, NULL, error);
+	return tocsin_lock_in_transaction(node->locks, "other", tc_work_nothing, NULL, error);
 }
 
 static int held_that_works_in_work(struct tocsin_held *held, void *userdata,
@@ -309,7 +291,7 @@ static void test_forms_in_lock(void **state)
 			    TOCSIN_E_RANK);
 		assert_contains(error.message, "first-");
 	}
-	assert_ok(tocsin_lock_with(fixture->node.locks, "outer", held_nothing, NULL, &error));
+	assert_ok(tocsin_lock_with(fixture->node.locks, "outer", tc_held_nothing, NULL, &error));
 	assert_int_equal(tc_pool_stats(fixture->node.lock_pool).in_use, 0);
 	assert_int_equal(tc_pool_stats(fixture->node.work_pool).in_use, 0);
 }

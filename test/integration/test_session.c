@@ -252,21 +252,13 @@ static void test_churn(void **state)
 		0);
 }
 
-static int held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
-{
-	(void)held;
-	(void)userdata;
-	(void)error;
-	return TOCSIN_OK;
-}
-
 /* On a busy machine connecting may take longer than a hasty pool waits for it. */
 static int try_for_long(struct tocsin_locks *locks, struct tocsin_error *error)
 {
 	int result = TOCSIN_E_TIMEOUT;
 
 	for (unsigned i = 0; i < 100 && result == TOCSIN_E_TIMEOUT; i++)
-		result = tocsin_lock_with(locks, "other", held_nothing, NULL, error);
+		result = tocsin_lock_with(locks, "other", tc_held_nothing, NULL, error);
 	return result;
 }
 
@@ -282,7 +274,7 @@ static void test_pool_of_one(void **state)
 	tc_node_init(&node, tc_test_conninfo(), "one", &options);
 	assert_ok(try_for_long(node.locks, &error));
 	assert_ok(tocsin_lock_try(node.locks, "held", NULL, NULL, &session, &error));
-	assert_code(tocsin_lock_with(node.locks, "other", held_nothing, NULL, &error),
+	assert_code(tocsin_lock_with(node.locks, "other", tc_held_nothing, NULL, &error),
 		    TOCSIN_E_TIMEOUT);
 	assert_contains(error.message, "one-lock");
 	assert_true(tocsin_session_is_held(session));
@@ -312,20 +304,20 @@ static void test_full_lock_table(void **state)
 	current = fixture;
 	assert_ok(tocsin_lock_try(fixture->node.locks, "before", tell, &fixture->slots[0], &session,
 				  &error));
-	assert_ok(tocsin_lock_with(fixture->node.locks, "warm", held_nothing, NULL, &error));
+	assert_ok(tocsin_lock_with(fixture->node.locks, "warm", tc_held_nothing, NULL, &error));
 	fill_lock_table(fixture);
 	assert_code(tocsin_lock_try(fixture->node.locks, "after", NULL, NULL, &another, &error),
 		    TOCSIN_E_FULL);
 	assert_contains(error.message, "max_locks_per_transaction");
 	assert_string_equal(error.sqlstate, "53200");
-	assert_code(tocsin_lock_with(fixture->node.locks, "after", held_nothing, NULL, &error),
+	assert_code(tocsin_lock_with(fixture->node.locks, "after", tc_held_nothing, NULL, &error),
 		    TOCSIN_E_FULL);
 	assert_contains(error.message, "max_locks_per_transaction");
 	assert_true(tocsin_session_is_held(session));
 
 	tc_outside_run(fixture->outside, "select pg_advisory_unlock_all()");
 	assert_ok(tocsin_lock_try(fixture->node.locks, "after", NULL, NULL, &another, &error));
-	assert_ok(tocsin_lock_with(fixture->node.locks, "other", held_nothing, NULL, &error));
+	assert_ok(tocsin_lock_with(fixture->node.locks, "other", tc_held_nothing, NULL, &error));
 	assert_true(tocsin_session_is_held(session));
 	assert_int_equal(fixture->slots[0].told, 0);
 	tocsin_session_free(another);

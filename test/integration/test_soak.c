@@ -45,28 +45,11 @@ struct level {
 	long descriptors, memory_kb, statements;
 };
 
-static int held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
-{
-	(void)held;
-	(void)userdata;
-	(void)error;
-	return TOCSIN_OK;
-}
-
-static int work_nothing(struct tocsin_connection *connection, void *userdata,
-			struct tocsin_error *error)
-{
-	(void)connection;
-	(void)userdata;
-	(void)error;
-	return TOCSIN_OK;
-}
-
 static int nest_and_work(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
 {
-	int result = tocsin_lock_nest(held, userdata, held_nothing, NULL, error);
+	int result = tocsin_lock_nest(held, userdata, tc_held_nothing, NULL, error);
 
-	return result == TOCSIN_OK ? tocsin_lock_work(held, work_nothing, NULL, error) : result;
+	return result == TOCSIN_OK ? tocsin_lock_work(held, tc_work_nothing, NULL, error) : result;
 }
 
 static int try_once(struct tocsin_locks *locks, const char *key, struct tocsin_error *error)
@@ -91,7 +74,7 @@ static int run_forms(struct tocsin_locks *locks, unsigned index, unsigned round,
 	snprintf(inner, sizeof(inner), "inner-%u-%u", index, round);
 	result = tocsin_lock_with(locks, key, nest_and_work, inner, error);
 	if (result == TOCSIN_OK)
-		result = tocsin_lock_in_transaction(locks, key, work_nothing, NULL, error);
+		result = tocsin_lock_in_transaction(locks, key, tc_work_nothing, NULL, error);
 	if (result == TOCSIN_OK)
 		result = try_once(locks, inner, error);
 	return result;

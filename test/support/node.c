@@ -134,3 +134,20 @@ void tc_node_deinit(struct tc_node *node)
 	}
 	*node = (struct tc_node){0};
 }
+
+int tc_held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
+{
+	(void)held;
+	(void)userdata;
+	(void)error;
+	return TOCSIN_OK;
+}
+
+int tc_work_nothing(struct tocsin_connection *connection, void *userdata,
+		    struct tocsin_error *error)
+{
+	(void)connection;
+	(void)userdata;
+	(void)error;
+	return TOCSIN_OK;
+}

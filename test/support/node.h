@@ -34,3 +34,8 @@ struct tocsin_locks_stats tc_locks_stats(struct tocsin_locks *locks);
 /* Waits until `count` callers wait for a connection, or for a key; false when patience ran out. */
 bool tc_wait_for_pool_waiters(struct tocsin_pool *pool, unsigned count);
 bool tc_wait_for_key_waiters(struct tocsin_locks *locks, unsigned count);
+
+/* A tocsin_held_fn and a tocsin_work_fn that do nothing. Any thread. */
+int tc_held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error);
+int tc_work_nothing(struct tocsin_connection *connection, void *userdata,
+		    struct tocsin_error *error);

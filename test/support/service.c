@@ -59,14 +59,6 @@ int tc_service_tear_down(void **state)
 	return 0;
 }
 
-int tc_held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
-{
-	(void)held;
-	(void)userdata;
-	(void)error;
-	return TOCSIN_OK;
-}
-
 int tc_held_stay(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
 {
 	struct tc_service *service = userdata;

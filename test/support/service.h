@@ -46,8 +46,7 @@ int tc_service_tear_down(void **state);
 			NULL                                                                       \
 	}
 
-/* A tocsin_held_fn that does nothing, and one that signals is_held and waits for may_leave. */
-int tc_held_nothing(struct tocsin_held *held, void *userdata, struct tocsin_error *error);
+/* A tocsin_held_fn that signals is_held and waits for may_leave. */
 int tc_held_stay(struct tocsin_held *held, void *service, struct tocsin_error *error);
 
 /* Starts a thread that holds key "hot" until may_leave is signalled; returns when it does. */

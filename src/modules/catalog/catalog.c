@@ -2,6 +2,7 @@
 #include "modules/catalog/catalog.h"
 
 #include "base/macro.h"
+#include "core/page.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include <assert.h>
@@ -31,32 +32,6 @@ static int read_rows(struct tocsin_pool *pool, const struct tc_sql *sql, const c
 			return result;
 	}
 	return result;
-}
-
-/* {"NAME": [...], "nextCursor"?} of rows (cursor, document), which are one more than are shown where there
- * is a next page. */
-static int format_page(const PGresult *rows, const char *name, unsigned limit,
-		       struct tc_buffer *ret_json, struct tocsin_error *error)
-{
-	int shown = TC_MIN(PQntuples(rows), (int)limit);
-
-	tc_buffer_append_format(ret_json, "{\"%s\":[", name);
-	for (int row = 0; row < shown; row++) {
-		if (row > 0)
-			tc_buffer_append_text(ret_json, ",");
-		tc_buffer_append(ret_json, PQgetvalue(rows, row, 1),
-				 (size_t)PQgetlength(rows, row, 1));
-	}
-	tc_buffer_append_text(ret_json, "]");
-	if (PQntuples(rows) > shown) {
-		tc_buffer_append_text(ret_json, ",\"nextCursor\":");
-		tc_buffer_append_json(ret_json, PQgetvalue(rows, shown - 1, 0));
-	}
-	tc_buffer_append_text(ret_json, "}");
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
 }
 
 static int read_one(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
@@ -110,7 +85,7 @@ int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catal
 		values[3] = *filter->discovered ? "t" : "f";
 	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
 	result = read_rows(work_pool, &tc_sql_catalog_list_systems, values, &rows, error);
-	return result ? result : format_page(rows, "systems", filter->limit, ret_json, error);
+	return result ? result : tc_page_format(rows, "systems", filter->limit, ret_json, error);
 }
 
 int tc_catalog_get_system(struct tocsin_pool *work_pool, const char *id, bool shows_contacts,
@@ -132,7 +107,7 @@ int tc_catalog_list_groups(struct tocsin_pool *work_pool, unsigned limit, const 
 	assert(limit >= 1 && limit <= TC_CATALOG_LIST_MAX);
 	snprintf(limit_text, sizeof(limit_text), "%u", limit + 1);
 	result = read_rows(work_pool, &tc_sql_catalog_list_groups, values, &rows, error);
-	return result ? result : format_page(rows, "groups", limit, ret_json, error);
+	return result ? result : tc_page_format(rows, "groups", limit, ret_json, error);
 }
 
 int tc_catalog_get_group(struct tocsin_pool *work_pool, const char *id, struct tc_buffer *ret_json,

@@ -1,6 +1,7 @@
 /* modules/event/audit.c: the audit trail: a copy of the outbox that outlives it (sql/0010_audit.sql). */
 #include "modules/event/event.h"
 
+#include "core/page.h"
 #include "sql_app.h"
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,7 @@ int tc_event_audit_list(struct tocsin_pool *work_pool, const struct tc_event_aud
 				      filter->actor};
 	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
 	TC_RESULT *rows = NULL;
-	int result, shown;
+	int result;
 
 	if (filter->cursor && (!filter->cursor[0] || strlen(filter->cursor) > 18 ||
 			       filter->cursor[strspn(filter->cursor, "0123456789")]))
@@ -65,23 +66,5 @@ int tc_event_audit_list(struct tocsin_pool *work_pool, const struct tc_event_aud
 	result = tocsin_pool_acquire(work_pool, &connection, error);
 	if (result == TOCSIN_OK)
 		result = tc_query(connection, find_statement(filter), values, &rows, error);
-	if (result)
-		return result;
-	shown = TC_MIN(PQntuples(rows), (int)filter->limit);
-	tc_buffer_append_text(ret_json, "{\"entries\":[");
-	for (int row = 0; row < shown; row++) {
-		if (row > 0)
-			tc_buffer_append_text(ret_json, ",");
-		tc_buffer_append(ret_json, PQgetvalue(rows, row, 1),
-				 (size_t)PQgetlength(rows, row, 1));
-	}
-	tc_buffer_append_text(ret_json, "]");
-	if (PQntuples(rows) > shown)
-		tc_buffer_append_format(ret_json, ",\"nextCursor\":\"%s\"",
-					PQgetvalue(rows, shown - 1, 0));
-	tc_buffer_append_text(ret_json, "}");
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
+	return result ? result : tc_page_format(rows, "entries", filter->limit, ret_json, error);
 }
