@@ -139,6 +139,8 @@ void tc_answer(struct tc_call *call, struct tc_http_response *response)
 	}
 	if (!tc_idempotency_settle(call, response))
 		return; /* answered when it is stored */
+	if (call->committed)
+		call->committed(call);
 	tc_lookup_drop(call);
 	tell_commit(call);
 	fill(call, response, &headers);

@@ -173,6 +173,11 @@ void tc_call_set_follower(struct tc_call *call)
 	tc_http_request_go_behind(call->request);
 }
 
+void tc_call_when_committed(struct tc_call *call, void (*committed)(struct tc_call *call))
+{
+	call->committed = committed;
+}
+
 void tc_call_reply(struct tc_call *call, unsigned status, char *body, size_t length)
 {
 	tc_call_reply_content(call, status, JSON_TYPE, body, length);

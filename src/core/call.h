@@ -29,7 +29,8 @@ struct tc_call {
 	char *if_none_match;        /* owned; NULL: there is none */
 	struct tc_cache_load *load; /* to be ended by the answer; NULL: nobody waits for it */
 	struct tc_claim *claim;     /* owned; NULL: no Idempotency-Key */
-	void *state;                /* the handler's; owned */
+	void (*committed)(struct tc_call *call); /* the handler's; NULL: none */
+	void *state;                             /* the handler's; owned */
 	void (*free_state)(void *state);
 };
 

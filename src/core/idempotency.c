@@ -79,11 +79,24 @@ static void keep_credential(struct tc_claim *claim, const char *authorization)
 	claim->has_credential = true;
 }
 
-bool tc_procedure_is_idempotent(const struct tc_procedure *procedure)
+/* Our own protocol, and a known caller changes something. */
+static bool can_repeat(const struct tc_procedure *procedure)
 {
-	return procedure->method == TC_POST &&
+	return procedure->method != TC_GET &&
 	       !(procedure->flags &
 		 (TC_FOREIGN | TC_UNKNOWN_FIELDS_ALLOWED | TC_CALLER_IGNORED | TC_CHANGES_NOTHING));
+}
+
+bool tc_procedure_is_idempotent(const struct tc_procedure *procedure)
+{
+	return procedure->method == TC_POST && can_repeat(procedure);
+}
+
+/* What counts is the request's method: at /rest every change is a POST. */
+static bool is_wanted(const struct tc_call *call)
+{
+	return call->options->work_pool && can_repeat(call->procedure) &&
+	       strcmp(tc_http_request_method(call->request), "POST") == 0;
 }
 
 bool tc_idempotency_begin(struct tc_call *call, const struct tc_credentials *credentials,
@@ -91,7 +104,7 @@ bool tc_idempotency_begin(struct tc_call *call, const struct tc_credentials *cre
 {
 	const char *key;
 
-	if (!call->options->work_pool || !tc_procedure_is_idempotent(call->procedure))
+	if (!is_wanted(call))
 		return true;
 	key = tc_http_request_header(call->request, HEADER);
 	if (!key)

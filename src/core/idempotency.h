@@ -1,5 +1,6 @@
-/* core/idempotency.h: `Idempotency-Key` on every POST row that speaks our own protocol: a client that does not
- * know whether its request was carried out sends it again with the same key, to any node.
+/* core/idempotency.h: `Idempotency-Key` on every POST that changes something and speaks our own protocol, also where
+ * the row's own method is another (at /rest/GROUP/NAME): a client that does not know whether its request was
+ * carried out sends it again with the same key, to any node.
  *
  * What is promised, to one caller (an API key, or one session of a user), for one procedure and one key (1 to 255
  * visible ASCII characters), for TC_IDEMPOTENCY_KEEP_S:

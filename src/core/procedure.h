@@ -178,6 +178,10 @@ void *tc_call_state(const struct tc_call *call); /* NULL unless set */
 void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
 		    void (*run)(struct tc_job *job));
 
+/* Calls `committed` when what the call did is committed, before it is answered; it must not block. With an
+ * Idempotency-Key that is after the handler has answered. For what a node remembers, and has to forget. */
+void tc_call_when_committed(struct tc_call *call, void (*committed)(struct tc_call *call));
+
 /* The handler found that there was nothing to change: no commit is told, no kept answer dropped. */
 void tc_call_set_unchanged(struct tc_call *call);
 

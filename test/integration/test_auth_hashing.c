@@ -184,8 +184,9 @@ static int send_call(const char *path, const char *key, const char *body)
 /* Holds the hashing thread up. */
 static void hold(struct waiting *waiting)
 {
+	node.holds++; /* before the thread that is held up reads it */
 	*waiting = (struct waiting){.holder = send_call("/hold", NULL, "{}")};
-	assert_true(tc_gate_wait(&node.held, ++node.holds));
+	assert_true(tc_gate_wait(&node.held, node.holds));
 	node.acquired = stats().acquired;
 }
 

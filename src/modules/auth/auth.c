@@ -44,6 +44,16 @@ void tc_auth_forget(struct tc_auth *auth, const char *id)
 	tc_auth_cache_drop(&auth->cache, id);
 }
 
+static void forget_all(struct tc_call *call)
+{
+	tc_auth_forget(tc_call_app(call)->auth, NULL);
+}
+
+void tc_auth_forget_later(struct tc_call *call)
+{
+	tc_call_when_committed(call, forget_all);
+}
+
 int tc_auth_new(struct tc_auth **ret_auth, const struct tc_auth_options *options,
 		struct tocsin_error *error)
 {

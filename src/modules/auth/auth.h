@@ -63,6 +63,9 @@ enum tc_auth_answer tc_auth_check(struct tc_auth *auth, const struct tc_credenti
 /* Forgets a key or session, or all with NULL, on this node at once; the others hear of it from the database. */
 void tc_auth_forget(struct tc_auth *auth, const char *id);
 
+/* When the call has committed, this node forgets everybody at once. */
+void tc_auth_forget_later(struct tc_call *call);
+
 /* Goes on in `run` on the thread that hashes passwords; answers 503 if too many wait for it. A call with an
  * Idempotency-Key leaves its transaction for that, in which nothing may have been done; `run` brings it back by
  * tc_idempotency_rejoin. */

@@ -44,6 +44,11 @@ static void list_api_keys(struct tc_call *call)
 	tc_call_reply_buffer(call, 200, &json);
 }
 
+static void forget_key(struct tc_call *call)
+{
+	tc_auth_forget(tc_call_app(call)->auth, tc_call_string(call, "id"));
+}
+
 static void revoke_api_key(struct tc_call *call)
 {
 	struct tocsin_error error;
@@ -53,7 +58,7 @@ static void revoke_api_key(struct tc_call *call)
 		tc_call_reply_error(call, &error);
 		return;
 	}
-	tc_auth_forget(tc_call_app(call)->auth, tc_call_string(call, "id"));
+	tc_call_when_committed(call, forget_key);
 	tc_call_reply_empty(call, 204);
 }
 

@@ -199,6 +199,11 @@ static void run_log_in(struct tc_call *call)
 
 /* --- logging out --- */
 
+static void forget_session(struct tc_call *call)
+{
+	tc_auth_forget(tc_call_app(call)->auth, tc_call_caller(call)->session);
+}
+
 static void run_log_out(struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
@@ -212,7 +217,7 @@ static void run_log_out(struct tc_call *call)
 			tc_call_reply_error(call, &error);
 			return;
 		}
-		tc_auth_forget(tc_call_app(call)->auth, caller->session);
+		tc_call_when_committed(call, forget_session);
 	}
 	if (cookie) /* else the browser keeps one that is worth nothing */
 		tc_call_set_cookie(call, cookie);
@@ -239,7 +244,7 @@ static void replace_job(struct tc_job *job)
 		tc_call_reply_error(call, &error);
 		return;
 	}
-	tc_auth_forget(tc_call_app(call)->auth, NULL);
+	tc_auth_forget_later(call);
 	tc_call_reply_empty(call, 204);
 }
 

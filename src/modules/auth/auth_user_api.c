@@ -122,7 +122,7 @@ static void update_job(struct tc_job *job)
 		tc_call_reply_error(call, &error);
 		return;
 	}
-	tc_auth_forget(tc_call_app(call)->auth, NULL);
+	tc_auth_forget_later(call);
 	tc_call_reply_buffer(call, 200, &json);
 }
 
@@ -161,7 +161,7 @@ static void run_delete_user(struct tc_call *call)
 		tc_call_reply_error(call, &error);
 		return;
 	}
-	tc_auth_forget(tc_call_app(call)->auth, NULL);
+	tc_auth_forget_later(call);
 	tc_call_reply_empty(call, 204);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/app.h"
 #include "core/cache.h"
+#include "core/idempotency.h"
 #include <stdio.h>
 
 #define CONTACT_VALUE_MAX 500
@@ -117,13 +118,25 @@ static void run_update(struct tc_call *call)
 	tc_catalog_reply(call, result, 200, &json, conflict, &error);
 }
 
-static void run_delete(struct tc_call *call)
+static void delete_job(struct tc_job *job)
 {
+	struct tc_call *call = tc_call_from_job(job);
 	struct tocsin_error error;
 	int result = tc_catalog_delete_system(tc_call_app(call)->locks, tc_call_string(call, "id"),
 					      tc_catalog_actor(call), &error);
 
 	tc_catalog_reply_done(call, result, &error);
+}
+
+/* It works on the lock pool, and must not come with a work connection: one with an Idempotency-Key goes round once
+ * more without. Should its answer be lost with the node, the system is gone, which is what was wanted. */
+static void run_delete(struct tc_call *call)
+{
+	tc_idempotency_leave(call);
+	if (tc_idempotency_has(call))
+		tc_call_submit(call, tc_call_app(call)->work, delete_job);
+	else
+		delete_job(tc_call_job(call));
 }
 
 /* --- contacts and links --- */
