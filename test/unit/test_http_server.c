@@ -2,71 +2,15 @@
 #include "unit.h"
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/macro.h"
-#include "base/thread.h"
 #include "client.h"
 #include "core/executor.h"
 #include "http/server.h"
-#include <stdatomic.h>
+#include "keeper.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#define MAX_BODY 100000
-#define KEPT_MAX 32
-
-/* A handler that keeps requests until the test says what becomes of them. */
-struct keeper {
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	struct tc_http_request *kept[KEPT_MAX];
-	unsigned count;
-};
-
-static void keep(struct tc_http_request *request, void *userdata)
-{
-	struct keeper *keeper = userdata;
-	TC_LOCKED(&keeper->mutex);
-
-	keeper->kept[keeper->count++] = request;
-	pthread_cond_broadcast(&keeper->changed);
-}
-
-static void keeper_init(struct keeper *keeper)
-{
-	*keeper = (struct keeper){0};
-	tc_mutex_init(&keeper->mutex);
-	tc_cond_init(&keeper->changed);
-}
-
-static void keeper_await(struct keeper *keeper, unsigned count)
-{
-	TC_LOCKED(&keeper->mutex);
-
-	while (keeper->count < count)
-		tc_cond_wait(&keeper->changed, &keeper->mutex);
-}
-
-static void respond_text(struct tc_http_request *request, unsigned status, const char *text)
-{
-	const struct tc_http_header header = {"X-Test", "yes"};
-
-	tc_http_respond(request, &(struct tc_http_response){.status = status,
-							    .content_type = "text/plain",
-							    .body = strdup(text),
-							    .body_length = strlen(text),
-							    .headers = &header,
-							    .headers_count = 1});
-}
-
-static void respond_behind(struct tc_http_request *request, const char *text)
-{
-	tc_http_request_go_behind(request);
-	respond_text(request, 200, text);
-}
 
 static bool add_parameter(const char *name, const char *value, void *userdata)
 {
@@ -91,23 +35,6 @@ static void echo(struct tc_http_request *request, void *userdata)
 	respond_text(request, 200, text.data);
 }
 
-static struct tc_http_server *start(void (*handler)(struct tc_http_request *, void *),
-				    void *userdata, unsigned threads)
-{
-	struct tc_http_options options = {.listen = "127.0.0.1:0",
-					  .threads = threads,
-					  .max_body = MAX_BODY,
-					  .max_connections = 100,
-					  .idle_timeout_s = 30,
-					  .handler = handler,
-					  .userdata = userdata};
-	struct tc_http_server *server = NULL;
-	struct tocsin_error error = {0};
-
-	assert_int_equal(tc_http_server_new(&server, &options, &error), TOCSIN_OK);
-	return server;
-}
-
 static void test_echo(void **state)
 {
 	static const struct {
@@ -120,7 +47,7 @@ static void test_echo(void **state)
 		 "PATCH /x - 1 x|a=1|b=|c=\xc3\xa9& z|a=2"},
 		{"DELETE", "/x?%61=%62", NULL, NULL, "DELETE /x - 0 |a=b"},
 	};
-	struct tc_http_server *server = start(echo, NULL, 2);
+	struct tc_http_server *server = start_server(echo, NULL, 2);
 	struct reply reply;
 
 	(void)state;
@@ -142,7 +69,7 @@ static void test_url_that_is_not_utf8(void **state)
 {
 	static const char *const paths[] = {"/%ff",     "/a%00b",   "/%zz",
 					    "/x?a=%ff", "/x?%c3=1", "/%C0%80"};
-	struct tc_http_server *server = start(echo, NULL, 1);
+	struct tc_http_server *server = start_server(echo, NULL, 1);
 	struct reply reply;
 
 	(void)state;
@@ -169,7 +96,7 @@ static void assert_too_large(int fd)
 /* Exactly the bound passes; one more byte does not, however its length is told. */
 static void test_body_bound(void **state)
 {
-	struct tc_http_server *server = start(echo, NULL, 1);
+	struct tc_http_server *server = start_server(echo, NULL, 1);
 	static char body[MAX_BODY + 1];
 	struct reply reply;
 	char chunk[32];
@@ -205,7 +132,7 @@ static void test_body_refused_early(void **state)
 		"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 99999999999\r\n\r\n";
 	static const char fits[] = "POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n"
 				   "Content-Length: 2\r\n\r\n";
-	struct tc_http_server *server = start(echo, NULL, 1);
+	struct tc_http_server *server = start_server(echo, NULL, 1);
 	struct reply reply;
 	int fd = client_connect(tc_http_server_url(server));
 
@@ -283,7 +210,7 @@ static void test_answers_from_another_thread(void **state)
 
 	(void)state;
 	assert_int_equal(tc_executor_new(&executor, "later", 2, 100, NULL), TOCSIN_OK);
-	server = start(hand_on, executor, 2);
+	server = start_server(hand_on, executor, 2);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		assert_int_equal(pthread_create(&clients[i], NULL, ask_often,
 						(void *)(uintptr_t)tc_http_server_url(server)),
@@ -299,182 +226,12 @@ static void test_answers_from_another_thread(void **state)
 	tc_executor_free(executor);
 }
 
-struct freeing {
-	struct tc_http_server *server;
-	unsigned timeout_ms;
-};
-
-static void *free_server(void *argument)
-{
-	struct freeing *freeing = argument;
-
-	tc_http_server_free(freeing->server, freeing->timeout_ms);
-	return NULL;
-}
-
-/* Quiesced, it refuses newcomers, answers those it has, and then closes their connections. */
-static void test_stop_with_requests_in_flight(void **state)
-{
-	struct keeper keeper;
-	struct tc_http_server *server;
-	struct freeing freeing;
-	struct reply reply;
-	pthread_t thread;
-	uint64_t began;
-	char url[64];
-	int fds[3];
-
-	(void)state;
-	keeper_init(&keeper);
-	server = start(keep, &keeper, 2);
-	snprintf(url, sizeof(url), "%s", tc_http_server_url(server));
-	for (unsigned i = 0; i < 3; i++) {
-		fds[i] = client_connect(url);
-		client_send_request(fds[i], "POST", "/", NULL, "{}", 2);
-	}
-	keeper_await(&keeper, 3);
-	assert_int_equal(tc_http_server_in_flight(server), 3);
-	assert_int_equal(tc_http_server_connections(server), 3);
-	tc_http_server_quiesce(server);
-	assert_int_equal(client_connect(url), -1);
-	freeing = (struct freeing){server, 20000};
-	assert_int_equal(pthread_create(&thread, NULL, free_server, &freeing), 0);
-	for (unsigned i = 0; i < 3; i++)
-		respond_text(keeper.kept[i], 200, "done");
-	began = tc_clock_ms();
-	pthread_join(thread, NULL);
-	assert_in_range(tc_clock_ms() - began, 0, 10000); /* prompt: nowhere near its bound */
-	for (unsigned i = 0; i < 3; i++) {
-		client_read(fds[i], false, &reply);
-		assert_int_equal(reply.status, 200);
-		assert_string_equal(reply.body, "done");
-		assert_string_equal(client_header(&reply, "Connection"), "close");
-		client_read(fds[i], false, &reply);
-		assert_int_equal(reply.status, 0);
-		close(fds[i]);
-	}
-}
-
-/* A handler that never answers in time loses its connection, and may answer when the server is gone. */
-static void test_stop_past_its_bound(void **state)
-{
-	struct keeper keeper;
-	struct tc_http_server *server;
-	struct reply reply;
-	size_t length;
-	int fds[2], half;
-
-	(void)state;
-	keeper_init(&keeper);
-	server = start(keep, &keeper, 2);
-	half = client_connect(tc_http_server_url(server));
-	client_send_request(half, "POST", "/", "Content-Length: 10\r\n", NULL, 0);
-	for (unsigned i = 0; i < 2; i++) {
-		fds[i] = client_connect(tc_http_server_url(server));
-		client_send_request(fds[i], "POST", "/", NULL, "body", 4);
-	}
-	keeper_await(&keeper, 2);
-	assert_null(tc_http_server_free(server, 50));
-	for (unsigned i = 0; i < 2; i++) {
-		client_read(fds[i], false, &reply);
-		assert_int_equal(reply.status, 0);
-		assert_string_equal(tc_http_request_body(keeper.kept[i], &length), "body");
-		respond_text(keeper.kept[i], 200, "too late");
-		close(fds[i]);
-	}
-	client_read(half, false, &reply);
-	assert_int_equal(reply.status, 0);
-	close(half);
-}
-
-/* A client that hangs up while its request is being handled harms nothing. */
-static void test_client_gone(void **state)
-{
-	struct keeper keeper;
-	struct tc_http_server *server;
-	int fd;
-
-	(void)state;
-	keeper_init(&keeper);
-	server = start(keep, &keeper, 1);
-	fd = client_connect(tc_http_server_url(server));
-	client_send_request(fd, "POST", "/", NULL, "x", 1);
-	keeper_await(&keeper, 1);
-	close(fd);
-	respond_text(keeper.kept[0], 200, "anybody?");
-	assert_null(tc_http_server_free(server, 5000));
-}
-
-/* Answers that let others go first are all sent, also when many of their clients went away meanwhile. Seen to hang
- * with a place in the lane given back only by a connection that is still there. */
-static void test_answers_behind_others(void **state)
-{
-	struct keeper keeper;
-	struct tc_http_server *server;
-	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	struct reply reply;
-	int fds[KEPT_MAX];
-
-	(void)state;
-	keeper_init(&keeper);
-	server = start(keep, &keeper, 1);
-	for (unsigned round = 0; round < 3; round++) {
-		keeper.count = 0;
-		for (unsigned i = 0; i < KEPT_MAX; i++) {
-			fds[i] = client_connect(tc_http_server_url(server));
-			client_send_request(fds[i], "POST", "/", NULL, "{}", 2);
-		}
-		keeper_await(&keeper, KEPT_MAX);
-		for (unsigned i = 0; i < KEPT_MAX; i += 2) {
-			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-			close(fds[i]);
-		}
-		for (unsigned i = 0; i < KEPT_MAX; i++)
-			respond_behind(keeper.kept[i], "behind");
-		for (unsigned i = 1; i < KEPT_MAX; i += 2) {
-			client_read(fds[i], false, &reply);
-			assert_int_equal(reply.status, 200);
-			assert_string_equal(reply.body, "behind");
-			close(fds[i]);
-		}
-	}
-	assert_null(tc_http_server_free(server, 5000));
-}
-
-/* What waits in the lane when the server stops is sent like any other answer. */
-static void test_stop_with_answers_behind(void **state)
-{
-	struct keeper keeper;
-	struct tc_http_server *server;
-	struct reply reply;
-	int fds[KEPT_MAX];
-
-	(void)state;
-	keeper_init(&keeper);
-	server = start(keep, &keeper, 1);
-	for (unsigned i = 0; i < KEPT_MAX; i++) {
-		fds[i] = client_connect(tc_http_server_url(server));
-		client_send_request(fds[i], "POST", "/", NULL, "{}", 2);
-	}
-	keeper_await(&keeper, KEPT_MAX);
-	tc_http_server_quiesce(server);
-	for (unsigned i = 0; i < KEPT_MAX; i++)
-		respond_behind(keeper.kept[i], "last");
-	assert_null(tc_http_server_free(server, 20000));
-	for (unsigned i = 0; i < KEPT_MAX; i++) {
-		client_read(fds[i], false, &reply);
-		assert_string_equal(reply.body, "last");
-		assert_string_equal(client_header(&reply, "Connection"), "close");
-		close(fds[i]);
-	}
-}
-
 static void test_addresses(void **state)
 {
 	static const char *const bad[] = {
 		"",         "3000",  "127.0.0.1",   "127.0.0.1:",  "127.0.0.1:x", "127.0.0.1:65536",
 		"::1:3000", ":3000", "256.1.1.1:1", "192.0.2.1:1", "[::x]:1"};
-	struct tc_http_server *server = start(echo, NULL, 1), *second = NULL;
+	struct tc_http_server *server = start_server(echo, NULL, 1), *second = NULL;
 	struct tc_http_options options = {.max_body = 1, .max_connections = 1, .handler = echo};
 	struct tocsin_error error = {0};
 
@@ -500,11 +257,6 @@ int main(void)
 		cmocka_unit_test(test_body_bound),
 		cmocka_unit_test(test_body_refused_early),
 		cmocka_unit_test(test_answers_from_another_thread),
-		cmocka_unit_test(test_stop_with_requests_in_flight),
-		cmocka_unit_test(test_stop_past_its_bound),
-		cmocka_unit_test(test_client_gone),
-		cmocka_unit_test(test_answers_behind_others),
-		cmocka_unit_test(test_stop_with_answers_behind),
 		cmocka_unit_test(test_addresses),
 	};
 
