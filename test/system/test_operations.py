@@ -191,9 +191,22 @@ def test_what_pgbouncer_does_to_sessions(cluster, database, tmp_path):
                 assert not one.notifies
 
 
+def check_restored(restored, made):
+    """A server on a restored database has the incident, its one open one, the audit trail and the key, and tells events."""
+    with Server(database_url=restored.url) as again:
+        again.start()
+        assert again.api.create_once("kept").json["incident"]["id"] == made
+        assert restored.open_incidents() == {"kept": [made]}
+        with subprocess.Popen([BINARY, "events", "--limit=1"], stdout=subprocess.PIPE, text=True,
+                              env=environment({"TOCSIN_URL": again.url, "TOCSIN_KEY": again.key})) as follower:
+            wait_for(lambda: "tocsin_event_streams 1" in again.anonymous.get("/metrics").body.decode(), "streams")
+            new = again.api.create("kept")["id"]
+            assert new in follower.stdout.readline() and follower.wait(30) == 0
+        assert made in again.api.get("/api/v1/audit").body.decode()
+
+
 def test_backup_and_restore(cluster, database, start):
-    """pg_dump of a running server, pg_restore into an empty database: keys, incidents, the open one of a system and the
-    audit trail are there, and new events come."""
+    """pg_dump of a running server, pg_restore into an empty database."""
     node = start()
     made = node.api.create("kept", title="Kept")["id"]
     dump = subprocess.run([program("pg_dump"), "--format=custom", database.url], capture_output=True, check=True).stdout
@@ -201,13 +214,31 @@ def test_backup_and_restore(cluster, database, start):
     with cluster.database(f"{database.name}_restored") as restored:
         subprocess.run([program("pg_restore"), "--exit-on-error", "--no-owner", f"--dbname={restored.url}"], input=dump,
                        check=True)
-        with Server(database_url=restored.url) as again:
-            again.start()
-            assert again.api.create_once("kept").json["incident"]["id"] == made
-            assert restored.open_incidents() == {"kept": [made]}
-            with subprocess.Popen([BINARY, "events", "--limit=1"], stdout=subprocess.PIPE, text=True,
-                                  env=environment({"TOCSIN_URL": again.url, "TOCSIN_KEY": again.key})) as follower:
-                wait_for(lambda: "tocsin_event_streams 1" in again.anonymous.get("/metrics").body.decode(), "streams")
-                new = again.api.create("kept")["id"]
-                assert new in follower.stdout.readline() and follower.wait(30) == 0
-            assert made in again.api.get("/api/v1/audit").body.decode()
+        check_restored(restored, made)
+
+
+def test_backup_of_the_embedded_cluster(cluster, database):
+    """By its socket while it runs, and back: into another server, and into a new embedded cluster, which `lock run` makes
+    and runs for as long as pg_restore does. So the tables of a new cluster are the dump's, not those of a start."""
+    with Server() as node:
+        node.start()
+        made = node.api.create("kept", title="Kept")["id"]
+        data = node.folder / "data"
+        place = ["-h", data / "socket", "-U", "tocsin"]
+        dump = node.folder / "tocsin.dump"
+        with open(dump, "wb") as out:
+            subprocess.run([program("pg_dump"), "--format=custom", *place, "tocsin"], stdout=out, check=True)
+        node.api.create("too-late")
+        node.stop()
+        subprocess.run([program("pg_restore"), "--exit-on-error", "--no-owner", f"--dbname={database.url}", dump],
+                       check=True)
+        check_restored(database, made)
+
+        (data / "postgres").rename(data / "postgres.old")
+        done = run("lock", "run", "restore", "--", program("pg_restore"), "--exit-on-error", "--no-owner", *place, "-d",
+                   "tocsin", dump, TOCSIN_DATA_DIR=data)
+        assert done.returncode == 0, done
+        node.lines.clear()
+        node.start()
+        assert node.api.create_once("kept").json["incident"]["id"] == made
+        assert "Admin key" not in node.log and "migrations applied" not in node.log
