@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from server import BINARY, Server
+from server import BINARY, Server, run
 
 @pytest.fixture
 def node(monkeypatch):
@@ -38,6 +38,9 @@ def test_an_ordinary_user(node, data_home):
     pidfile = data / "postgres" / "postmaster.pid"
     postmaster = pidfile.read_text().split()[0]
     assert pathlib.Path(f"/proc/{postmaster}").stat().st_uid == owner.st_uid == node.folder.stat().st_uid
+    # Also root's commands leave what this user's can open. Seen to fail with the file made as root's.
+    assert run("key", "list", TOCSIN_DATA_DIR=data).returncode == 0
+    assert (data / "tocsin.users").stat().st_uid == owner.st_uid
     node.stop()
     assert not pidfile.exists()
 
