@@ -2,10 +2,11 @@
 import os
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
-from server import BINARY, Server, run
+from server import BINARY, REPOSITORY, Server, run
 
 @pytest.fixture
 def node(monkeypatch):
@@ -60,3 +61,18 @@ def test_a_directory_that_is_not_theirs_to_write(node, place, reason):
     for words in (f'TOCSIN_DATA_DIR: "{node.folder / place}"', "absolute path of a directory", reason):
         assert words in node.log
     (node.folder / "closed").chmod(0o755)
+
+
+def test_missing_packages_are_named(node):
+    """script/install-packages, which script/run begins with, where it can install nothing: it says what to do. Seen to fail
+    with `exec sudo` whether or not there is one."""
+    folder = node.folder / "programs"  # with no sudo among them
+    folder.mkdir()
+    query = folder / "dpkg-query"
+    query.write_text("#!/bin/sh\ncase \"$*\" in *libpq-dev*) exit 1;; esac\necho installed\n")
+    query.chmod(0o755)
+    script = shutil.copy(REPOSITORY / "script" / "install-packages", node.folder)
+    options = {name: value for name, value in node.options.items() if name != "program"}
+    done = subprocess.run(["/bin/bash", script, "run"], env={"PATH": str(folder)}, capture_output=True, text=True,
+                          check=False, **options)
+    assert done.returncode == 69 and "apt-get install --no-install-recommends libpq-dev\n" in done.stderr, done
