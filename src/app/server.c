@@ -17,6 +17,7 @@
 #include "modules/alert/alert.h"
 #include "modules/auth/auth.h"
 #include "modules/catalog/catalog.h"
+#include "modules/catalog/deleter.h"
 #include "modules/event/event.h"
 #include "modules/incident/creator.h"
 #include "modules/incident/incident.h"
@@ -145,8 +146,9 @@ static int open_auth(struct tc_server *server, struct tocsin_error *error)
 	return TOCSIN_OK;
 }
 
-/* The two batchers share the lock pool; with a small one each has less of it. Nobody may wait for a contended key
- * on what could be the last connection: below four there are no waiters, and workers try such keys again. */
+/* The batchers share the lock pool; with a small one each has less of it. Nobody may wait for a contended key
+ * on what could be the last connection: below four there are no waiters, and workers try such keys again. Deletions
+ * are rare: they have a waiter only where two workers of each of the others are left beside it. */
 static int open_modules(struct tc_server *server, struct tocsin_error *error)
 {
 	const struct tc_config *config = server->config;
@@ -171,6 +173,12 @@ static int open_modules(struct tc_server *server, struct tocsin_error *error)
 		.waiters_max = waiters,
 		.wait_timeout_ms = config->lock_timeout_ms,
 	};
+	struct tc_catalog_deleter_options deleter = {
+		.work_pool = app->work_pool,
+		.lock_pool = app->lock_pool,
+		.waiters_max = workers > 1 ? 1 : 0,
+		.wait_timeout_ms = config->lock_timeout_ms,
+	};
 	struct tc_nodes_options nodes = {.work_pool = app->work_pool,
 					 .outbox = app->outbox,
 					 .pool_max = config->pool_max,
@@ -180,6 +188,8 @@ static int open_modules(struct tc_server *server, struct tocsin_error *error)
 	app->reject_unknown_systems = config->reject_unknown_systems;
 	if (result == TOCSIN_OK)
 		result = tc_alert_intake_new(&app->alerts, &alerts, error);
+	if (result == TOCSIN_OK)
+		result = tc_catalog_deleter_new(&app->deleter, &deleter, error);
 	if (result == TOCSIN_OK)
 		result = tc_nodes_new(&server->nodes, &nodes, error);
 	return result;
@@ -262,6 +272,7 @@ void tc_server_close(struct tc_server *server)
 		tc_auth_stop(app->auth); /* it hands over to the work executor */
 	app->work = tc_executor_free(app->work);
 	app->alerts = tc_alert_intake_free(app->alerts);
+	app->deleter = tc_catalog_deleter_free(app->deleter);
 	app->creator = tc_incident_creator_free(app->creator);
 	server->router = tc_router_free(server->router);
 	tc_buffer_deinit(&server->openapi);

@@ -11,6 +11,7 @@
 #include "core/outbox.h"
 #include "http/stream.h"
 #include "modules/alert/alert.h"
+#include "modules/catalog/deleter.h"
 #include "modules/event/live.h"
 #include "modules/incident/creator.h"
 #include <stdio.h>
@@ -241,9 +242,11 @@ static void format_batchers(struct tc_server *server, struct tc_buffer *out)
 {
 	struct tc_incident_creator_stats create;
 	struct tc_alert_stats alert;
+	struct tc_batcher_stats deletion;
 
 	tc_incident_creator_get_stats(server->app.creator, &create);
 	tc_alert_intake_get_stats(server->app.alerts, &alert);
+	tc_catalog_deleter_get_stats(server->app.deleter, &deletion);
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(batcher_metrics); i++) {
 		size_t offset = batcher_metrics[i].offset;
 		bool is_counter = batcher_metrics[i].is_counter;
@@ -254,6 +257,8 @@ static void format_batchers(struct tc_server *server, struct tc_buffer *out)
 				  read_value(&create.batcher, offset, is_counter, 1));
 		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"alert\"",
 				  read_value(&alert.batcher, offset, is_counter, 1));
+		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"delete\"",
+				  read_value(&deletion, offset, is_counter, 1));
 	}
 }
 

@@ -11,6 +11,7 @@ struct tc_hints;
 struct tc_auth;             /* modules/auth/auth.h */
 struct tc_incident_creator; /* modules/incident/creator.h */
 struct tc_alert_intake;     /* modules/alert/alert.h */
+struct tc_catalog_deleter;  /* modules/catalog/deleter.h */
 struct tc_cache;            /* core/cache.h */
 struct tc_outbox;           /* core/outbox.h */
 struct tc_event_live;       /* modules/event/live.h */
@@ -23,6 +24,7 @@ struct tc_app {
 	struct tc_auth *auth;
 	struct tc_incident_creator *creator;
 	struct tc_alert_intake *alerts;
+	struct tc_catalog_deleter *deleter;
 	struct tc_cache *cache;
 	struct tc_outbox *outbox;
 	struct tc_event_live *live;

@@ -8,10 +8,9 @@
  * there: catalog.system.created, .updated, .deleted, catalog.group.created, .updated, .deleted. (A
  * discovery is told by the incident.created that names the system.)
  *
- * A deletion holds the lock key under which incidents of the system are opened once: a create is either
- * over before it, and loses the system, or comes after it, and discovers the system anew. Rows are taken in
- * one order everywhere: the key, incidents by id, systems. What was opened under another system's key
- * between these steps makes the deletion start again, never wait.
+ * A deletion (deleter.h) ends under the lock key under which incidents of the system are opened once: a create is
+ * either over before it, and loses the system, or comes after it, and discovers the system anew. Rows are taken in
+ * one order everywhere: the key, incidents by id, systems.
  *
  * Answers are JSON as the API shows it, built by PostgreSQL. All functions block for the database; any
  * thread that holds no connection may call them. `ret_json` is an empty buffer; what is in it after a failure means
@@ -65,10 +64,6 @@ int tc_catalog_create_system(struct tocsin_pool *work_pool, const struct tc_cata
 /* NOT_FOUND, EXISTS: name. */
 int tc_catalog_update_system(struct tocsin_pool *work_pool, const struct tc_catalog_wish *wish,
 			     struct tc_buffer *ret_json, const char **ret_conflict,
-			     struct tocsin_error *error);
-/* Deletes a system with everything that belongs to it, and takes it out of its incidents. Uses the lock pool of `locks`.
- * NOT_FOUND; LOCK_TIMEOUT, RETRY: nothing was done, try again. */
-int tc_catalog_delete_system(struct tocsin_locks *locks, const char *id, const char *actor,
 			     struct tocsin_error *error);
 
 struct tc_catalog_contact {

@@ -7,6 +7,7 @@
 #include "core/app.h"
 #include "core/cache.h"
 #include "core/idempotency.h"
+#include "modules/catalog/deleter.h"
 #include <stdio.h>
 
 #define CONTACT_VALUE_MAX 500
@@ -118,17 +119,28 @@ static void run_update(struct tc_call *call)
 	tc_catalog_reply(call, result, 200, &json, conflict, &error);
 }
 
+static void reply_deleted(int result, const struct tocsin_error *error, void *call)
+{
+	if (result == TOCSIN_E_LOCK_TIMEOUT)
+		tc_call_reply_problem_text(call, 409,
+					   "The system is locked by another operation, and did not "
+					   "come free in time; it is still there. Try again.");
+	else
+		tc_catalog_reply_done(call, result, error);
+}
+
 static void delete_job(struct tc_job *job)
 {
 	struct tc_call *call = tc_call_from_job(job);
-	struct tocsin_error error;
-	int result = tc_catalog_delete_system(tc_call_app(call)->locks, tc_call_string(call, "id"),
-					      tc_catalog_actor(call), &error);
+	const struct tc_catalog_deletion deletion = {.id = tc_call_string(call, "id"),
+						     .actor = tc_catalog_actor(call),
+						     .done = reply_deleted,
+						     .userdata = call};
 
-	tc_catalog_reply_done(call, result, &error);
+	tc_catalog_deleter_run(tc_call_app(call)->deleter, &deletion);
 }
 
-/* It works on the lock pool, and must not come with a work connection: one with an Idempotency-Key goes round once
+/* It has transactions of its own, and must not come with a work connection: one with an Idempotency-Key goes round once
  * more without. Should its answer be lost with the node, the system is gone, which is what was wanted. */
 static void run_delete(struct tc_call *call)
 {

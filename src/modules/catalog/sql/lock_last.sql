@@ -1,3 +1,3 @@
--- Holds a system's row against everybody who would open an incident about it: second step of a deletion.
+-- Holds a system's row against everybody who would open an incident about it: second step of the end of a deletion.
 -- $1 system
 select id from systems where id = $1 for update
