@@ -3,7 +3,7 @@
 How it was seen to fail: with a waiter in each batcher whatever the size of the pool (TC_MAX(rest / 2, 1u) in
 app/server.c), the creates of free systems and the alerts are 503 here: a waiter has the last connection. With
 deletions that wait in PostgreSQL on a thread of the work executor, creates are 503 where there is one connection, and
-reads wait for all of them where there are two threads."""
+reads are 503 where there are two threads."""
 import threading
 
 import pytest
