@@ -21,7 +21,7 @@
 struct tc_event_reader;
 struct tc_outbox;
 
-/* Events after `from`, up to and including `to`. tc_events_fetch reads them, from `from`, `count`. */
+/* Events after `from`, up to and including `to`. */
 struct tc_event_span {
 	struct tc_event_position from, to;
 	unsigned count;

@@ -58,23 +58,6 @@ static void take_rows(struct tc_events *events, PGresult *rows, bool is_brief)
 		fill(&events->events[row], rows, (int)row, is_brief);
 }
 
-int tc_events_fetch(struct tocsin_connection *connection, const struct tc_event_position *after,
-		    unsigned limit, struct tc_events *ret_events, struct tocsin_error *error)
-{
-	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE], limit_text[12];
-	const char *const values[] = {transaction, sequence, limit_text};
-	PGresult *rows = NULL;
-	int result;
-
-	assert(limit <= TC_EVENTS_MAX);
-	tc_event_position_format(after, transaction, sequence);
-	snprintf(limit_text, sizeof(limit_text), "%u", limit);
-	result = tc_query(connection, &tc_sql_core_fetch_events, values, &rows, error);
-	if (result == TOCSIN_OK)
-		take_rows(ret_events, rows, false);
-	return result;
-}
-
 /* Each statement has a snapshot of its own. So whether the position is known comes after the page: what was
  * removed before the page was read is then sure to be seen. */
 int tc_events_look(struct tocsin_connection *connection, const struct tc_event_position *after,

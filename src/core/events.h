@@ -46,12 +46,6 @@ struct tc_events {
 	struct tc_event events[TC_EVENTS_MAX];
 };
 
-/* The next events after a position, in order, at most `limit`; those that something may still come before are
- * left for later. On success deinit *ret_events. */
-int tc_events_fetch(struct tocsin_connection *connection, const struct tc_event_position *after,
-		    unsigned limit, struct tc_events *ret_events, struct tocsin_error *error);
-void tc_events_deinit(struct tc_events *events);
-
 /* What else a reader has to know of a page. */
 struct tc_event_outlook {
 	/* Everything after the position was there when the page was read. If not, something was removed, or the
@@ -61,11 +55,13 @@ struct tc_event_outlook {
 	struct tc_event_position removed; /* the last event that was removed */
 };
 
-/* The same, TC_EVENTS_MAX at most, with its outlook, in one round trip. Brief events (`is_brief`) cost the database
- * little (measured: 0.06 ms a page, and 2.1 ms with documents). */
+/* The next events after a position, in order, TC_EVENTS_MAX at most, and their outlook, in one round trip; those
+ * that something may still come before are left for later. Brief events (`is_brief`) cost the database little
+ * (measured: 0.06 ms a page, and 2.1 ms with documents). On success deinit *ret_events. */
 int tc_events_look(struct tocsin_connection *connection, const struct tc_event_position *after,
 		   bool is_brief, struct tc_events *ret_events,
 		   struct tc_event_outlook *ret_outlook, struct tocsin_error *error);
+void tc_events_deinit(struct tc_events *events);
 
 /* Reads the position in columns `column` and `column` + 1 of a row. */
 struct tc_event_position tc_event_position_get(const PGresult *rows, int row, int column);
