@@ -30,8 +30,8 @@ def end_looks(database):
 
 def test_a_node_that_was_stopped_for_too_long(start, database):
     """It is told to nobody that events are gone but by their absence: so its streams get events.gap, and what it had
-    cached is not used. Seen to be told nothing without the check of the position in tc_events_look, and to answer the old title
-    when the cache did not hear of gaps."""
+    cached is not used. Seen to be told nothing without the check of the position in tc_events_look, and to answer the
+    old title when the cache did not hear of gaps."""
     writer, sleeper = start(), start()
     with Stream(sleeper.anonymous) as stream:
         made = writer.api.create("slept")
@@ -58,8 +58,8 @@ def test_a_node_that_was_stopped_for_too_long(start, database):
 
 def test_a_database_that_lost_what_it_had():
     """As after a failover to a standby that was behind: transactions are counted from an earlier one on. Streams get
-    events.gap, and are told of what comes, although it has lower numbers than what they know. Seen to be told nothing when a
-    position was known unless something after it was removed."""
+    events.gap, and are told of what comes, although it has lower numbers than what they know. Seen to be told nothing
+    when a position was known unless something after it was removed."""
     with Cluster(settings={"fsync": "off"}) as cluster, cluster.database("lossy") as database:
         with Server(database_url=database.url) as node:
             node.start()
@@ -119,7 +119,8 @@ def test_streams_that_begin_while_nobody_wanted_events(start, database):
         ids = [event.id for event in told if event.name == LIFECYCLE]
         expected = [text for text, in database.rows(
             "select concat(transaction, '.', sequence) from events where (transaction, sequence)"
-            " > (%s::xid8, %s::bigint) and kind like 'incident.%%' order by transaction, sequence", stream.parser.first_id.split("."))]
+            " > (%s::xid8, %s::bigint) and kind like 'incident.%%' order by transaction, sequence",
+            stream.parser.first_id.split("."))]
         assert ids == expected, stream.parser.first_id
         stream.close()
     assert value(node, "tocsin_event_streams_gaps_total") == 0
