@@ -1,7 +1,7 @@
 /* Procedures of API keys. All need auth.key.manage; all query, so they run on the work executor. */
 #include "core/app.h"
+#include "core/reply.h"
 #include "modules/auth/auth.h"
-#include <sodium.h>
 
 static const char *const role_choices[] = {"admin", "manager", "viewer", NULL};
 
@@ -15,33 +15,22 @@ static void create_api_key(struct tc_call *call)
 	char key[TC_AUTH_KEY_SIZE];
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	TC_BUFFER body = {0};
 
-	if (tc_auth_create_key(tc_call_app(call)->work_pool, &request, key, &json, &error)) {
+	if (tc_auth_create_key(tc_call_app(call)->work_pool, &request, key, &json, &error))
 		tc_call_reply_error(call, &error);
-		return;
-	}
-	/* The one answer that shows the secret: {"key": ..., and the members of `json`. */
-	tc_buffer_append_text(&body, "{\"key\": \"");
-	tc_buffer_append_text(&body, key);
-	tc_buffer_append_text(&body, "\", ");
-	tc_buffer_append(&body, json.data + 1, json.length - 1);
-	sodium_memzero(key, sizeof(key));
-	tc_call_reply_buffer(call, 201, &body);
+	else
+		tc_reply_secret(call, "key", key, sizeof(key), &json);
 }
 
 static void list_api_keys(struct tc_call *call)
 {
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
+	int result = tc_auth_list_keys(tc_call_app(call)->work_pool,
+				       (unsigned)tc_call_integer(call, "limit", TC_LIST_DEFAULT),
+				       tc_call_string(call, "cursor"), &json, &error);
 
-	if (tc_auth_list_keys(tc_call_app(call)->work_pool,
-			      (unsigned)tc_call_integer(call, "limit", 50),
-			      tc_call_string(call, "cursor"), &json, &error)) {
-		tc_call_reply_error(call, &error);
-		return;
-	}
-	tc_call_reply_buffer(call, 200, &json);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static void forget_key(struct tc_call *call)
@@ -52,14 +41,12 @@ static void forget_key(struct tc_call *call)
 static void revoke_api_key(struct tc_call *call)
 {
 	struct tocsin_error error;
+	int result = tc_auth_revoke_key(tc_call_app(call)->work_pool, tc_call_string(call, "id"),
+					tc_call_caller(call)->id, &error);
 
-	if (tc_auth_revoke_key(tc_call_app(call)->work_pool, tc_call_string(call, "id"),
-			       tc_call_caller(call)->id, &error)) {
-		tc_call_reply_error(call, &error);
-		return;
-	}
-	tc_call_when_committed(call, forget_key);
-	tc_call_reply_empty(call, 204);
+	if (result == TOCSIN_OK)
+		tc_call_when_committed(call, forget_key);
+	tc_reply_done(call, result, &error);
 }
 
 static const struct tc_field create_fields[] = {
@@ -78,16 +65,8 @@ static const struct tc_field create_fields[] = {
 };
 
 static const struct tc_field list_fields[] = {
-	{.name = "limit",
-	 .type = TC_FIELD_INTEGER,
-	 .place = TC_IN_QUERY,
-	 .min = 1,
-	 .max = TC_AUTH_LIST_MAX,
-	 .description = "Most keys in the answer; 50 unless given"},
-	{.name = "cursor",
-	 .type = TC_FIELD_CURSOR,
-	 .place = TC_IN_QUERY,
-	 .description = "nextCursor of the page before"},
+	TC_FIELD_LIST_LIMIT(TC_AUTH_LIST_MAX, "Most keys in the answer; 50 unless given"),
+	TC_FIELD_LIST_CURSOR,
 	{.type = TC_FIELD_END},
 };
 

@@ -2,6 +2,7 @@
  * goes to the hashing thread first, and on to the work executor. */
 #include "core/app.h"
 #include "core/idempotency.h"
+#include "core/reply.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_password.h"
 #include "modules/auth/auth_user.h"
@@ -169,12 +170,11 @@ static void run_list_users(struct tc_call *call)
 {
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
+	int result = tc_auth_user_list(pool_of(call),
+				       (unsigned)tc_call_integer(call, "limit", TC_LIST_DEFAULT),
+				       tc_call_string(call, "cursor"), &json, &error);
 
-	if (tc_auth_user_list(pool_of(call), (unsigned)tc_call_integer(call, "limit", 50),
-			      tc_call_string(call, "cursor"), &json, &error))
-		tc_call_reply_error(call, &error);
-	else
-		tc_call_reply_buffer(call, 200, &json);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 /* --- the table --- */
@@ -211,16 +211,8 @@ static const struct tc_field create_fields[] = {NAME(TC_REQUIRED), ROLE(TC_REQUI
 static const struct tc_field update_fields[] = {USER_ID, NAME(0), ROLE(0), PASSWORD(0), END};
 static const struct tc_field delete_fields[] = {USER_ID, END};
 static const struct tc_field list_fields[] = {
-	{.name = "limit",
-	 .type = TC_FIELD_INTEGER,
-	 .place = TC_IN_QUERY,
-	 .min = 1,
-	 .max = TC_AUTH_USER_LIST_MAX,
-	 .description = "Most users in the answer; 50 unless given"},
-	{.name = "cursor",
-	 .type = TC_FIELD_CURSOR,
-	 .place = TC_IN_QUERY,
-	 .description = "nextCursor of the page before"},
+	TC_FIELD_LIST_LIMIT(TC_AUTH_USER_LIST_MAX, "Most users in the answer; 50 unless given"),
+	TC_FIELD_LIST_CURSOR,
 	END,
 };
 

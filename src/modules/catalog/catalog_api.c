@@ -21,50 +21,31 @@ struct tocsin_pool *tc_catalog_pool(const struct tc_call *call)
 	return tc_call_app(call)->work_pool;
 }
 
-const char *tc_catalog_actor(const struct tc_call *call)
+void tc_catalog_run_wish(struct tc_call *call, tc_catalog_wish_fn grant, unsigned status)
 {
-	const struct tc_caller *caller = tc_call_caller(call);
-
-	return caller->id[0] ? caller->id : NULL;
-}
-
-struct tc_catalog_wish tc_catalog_wish(const struct tc_call *call, const char *id)
-{
-	return (struct tc_catalog_wish){
-		.id = id,
+	const struct tc_catalog_wish wish = {
+		.id = tc_call_string(call, "id"),
 		.name = tc_call_string(call, "name"),
 		.description = tc_call_string(call, "description"),
 		.has_description = tc_call_has(call, "description"),
-		.actor = tc_catalog_actor(call),
+		.actor = tc_reply_actor(call),
 	};
+	const char *conflict = NULL;
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result = grant(tc_catalog_pool(call), &wish, &json, &conflict, &error);
+
+	tc_reply_unless_taken(call, result, status, &json, conflict, &error);
 }
 
-void tc_catalog_reply(struct tc_call *call, int result, unsigned status, struct tc_buffer *json,
-		      const char *conflict, const struct tocsin_error *error)
+void tc_catalog_run_part(struct tc_call *call, tc_catalog_part_fn change, const char *whole_field,
+			 const char *part_field)
 {
-	struct tc_problem problem = {.status = 409};
-	char pointer[32];
+	struct tocsin_error error;
+	int result = change(tc_catalog_pool(call), tc_call_string(call, whole_field),
+			    tc_call_string(call, part_field), tc_reply_actor(call), &error);
 
-	if (result == TOCSIN_OK) {
-		tc_call_reply_buffer(call, status, json);
-		return;
-	}
-	if (result != TOCSIN_E_EXISTS || !conflict) {
-		tc_call_reply_error(call, error);
-		return;
-	}
-	snprintf(problem.detail, sizeof(problem.detail), "%s", error->message);
-	snprintf(pointer, sizeof(pointer), "/%s", conflict);
-	tc_problem_add(&problem, pointer, "is taken");
-	tc_call_reply_problem(call, &problem);
-}
-
-void tc_catalog_reply_done(struct tc_call *call, int result, const struct tocsin_error *error)
-{
-	if (result)
-		tc_call_reply_error(call, error);
-	else
-		tc_call_reply_empty(call, 204);
+	tc_reply_done(call, result, &error);
 }
 
 /* --- systems --- */
@@ -82,7 +63,7 @@ static void run_list(struct tc_call *call)
 	TC_BUFFER json = {0};
 	int result = tc_catalog_list_systems(tc_catalog_pool(call), &filter, &json, &error);
 
-	tc_catalog_reply(call, result, 200, &json, NULL, &error);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static void run_get(struct tc_call *call)
@@ -92,31 +73,17 @@ static void run_get(struct tc_call *call)
 	int result = tc_catalog_get_system(tc_catalog_pool(call), tc_call_string(call, "id"),
 					   !tc_call_caller(call)->is_anonymous, &json, &error);
 
-	tc_catalog_reply(call, result, 200, &json, NULL, &error);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static void run_create(struct tc_call *call)
 {
-	const struct tc_catalog_wish wish = tc_catalog_wish(call, tc_call_string(call, "id"));
-	const char *conflict = NULL;
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	int result =
-		tc_catalog_create_system(tc_catalog_pool(call), &wish, &json, &conflict, &error);
-
-	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+	tc_catalog_run_wish(call, tc_catalog_create_system, 201);
 }
 
 static void run_update(struct tc_call *call)
 {
-	const struct tc_catalog_wish wish = tc_catalog_wish(call, tc_call_string(call, "id"));
-	const char *conflict = NULL;
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	int result =
-		tc_catalog_update_system(tc_catalog_pool(call), &wish, &json, &conflict, &error);
-
-	tc_catalog_reply(call, result, 200, &json, conflict, &error);
+	tc_catalog_run_wish(call, tc_catalog_update_system, 200);
 }
 
 static void reply_deleted(int result, const struct tocsin_error *error, void *call)
@@ -126,14 +93,14 @@ static void reply_deleted(int result, const struct tocsin_error *error, void *ca
 					   "The system is locked by another operation, and did not "
 					   "come free in time; it is still there. Try again.");
 	else
-		tc_catalog_reply_done(call, result, error);
+		tc_reply_done(call, result, error);
 }
 
 static void delete_job(struct tc_job *job)
 {
 	struct tc_call *call = tc_call_from_job(job);
 	const struct tc_catalog_deletion deletion = {.id = tc_call_string(call, "id"),
-						     .actor = tc_catalog_actor(call),
+						     .actor = tc_reply_actor(call),
 						     .done = reply_deleted,
 						     .userdata = call};
 
@@ -160,7 +127,7 @@ static void run_add_contact(struct tc_call *call)
 		.type = tc_call_string(call, "type"),
 		.value = tc_call_string(call, "value"),
 		.label = tc_call_string(call, "label"),
-		.actor = tc_catalog_actor(call),
+		.actor = tc_reply_actor(call),
 	};
 	const char *conflict = NULL;
 	struct tocsin_error error;
@@ -168,17 +135,12 @@ static void run_add_contact(struct tc_call *call)
 	int result =
 		tc_catalog_add_contact(tc_catalog_pool(call), &contact, &json, &conflict, &error);
 
-	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+	tc_reply_unless_taken(call, result, 201, &json, conflict, &error);
 }
 
 static void run_remove_contact(struct tc_call *call)
 {
-	struct tocsin_error error;
-	int result = tc_catalog_remove_contact(
-		tc_catalog_pool(call), tc_call_string(call, "systemId"),
-		tc_call_string(call, "contactId"), tc_catalog_actor(call), &error);
-
-	tc_catalog_reply_done(call, result, &error);
+	tc_catalog_run_part(call, tc_catalog_remove_contact, "systemId", "contactId");
 }
 
 static void run_add_link(struct tc_call *call)
@@ -187,7 +149,7 @@ static void run_add_link(struct tc_call *call)
 		.system = tc_call_string(call, "systemId"),
 		.url = tc_call_string(call, "url"),
 		.label = tc_call_string(call, "label"),
-		.actor = tc_catalog_actor(call),
+		.actor = tc_reply_actor(call),
 	};
 	struct tc_problem problem = {.status = 400};
 	const char *conflict = NULL;
@@ -201,17 +163,12 @@ static void run_add_link(struct tc_call *call)
 		tc_call_reply_problem(call, &problem);
 		return;
 	}
-	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+	tc_reply_unless_taken(call, result, 201, &json, conflict, &error);
 }
 
 static void run_remove_link(struct tc_call *call)
 {
-	struct tocsin_error error;
-	int result = tc_catalog_remove_link(tc_catalog_pool(call), tc_call_string(call, "systemId"),
-					    tc_call_string(call, "linkId"), tc_catalog_actor(call),
-					    &error);
-
-	tc_catalog_reply_done(call, result, &error);
+	tc_catalog_run_part(call, tc_catalog_remove_link, "systemId", "linkId");
 }
 
 /* --- the table --- */
@@ -238,10 +195,7 @@ static const struct tc_field list_fields[] = {
 	 .place = TC_IN_QUERY,
 	 .description = "Only systems of this group"},
 	TC_CATALOG_FIELD_LIMIT,
-	{.name = "cursor",
-	 .type = TC_FIELD_CURSOR,
-	 .place = TC_IN_QUERY,
-	 .description = "nextCursor of the page before"},
+	TC_FIELD_LIST_CURSOR,
 	TC_CATALOG_FIELD_END,
 };
 

@@ -1,7 +1,7 @@
 /* modules/catalog/catalog_api.h: what the procedures of systems and of groups share. Private to the module. */
 #pragma once
 
-#include "core/procedure.h"
+#include "core/reply.h"
 #include "modules/catalog/catalog.h"
 
 #define TC_CATALOG_SYSTEM_ID_MAX   255
@@ -9,21 +9,23 @@
 #define TC_CATALOG_DESCRIPTION_MAX 20000
 
 struct tocsin_pool *tc_catalog_pool(const struct tc_call *call);
-const char *tc_catalog_actor(const struct tc_call *call); /* NULL: nobody who is known */
-/* The fields name and description, for id (NULL: a new thing). */
-struct tc_catalog_wish tc_catalog_wish(const struct tc_call *call, const char *id);
 
-/* Answers with `json`, or with what `result` is; 409 names the field `conflict` unless that is NULL. */
-void tc_catalog_reply(struct tc_call *call, int result, unsigned status, struct tc_buffer *json,
-		      const char *conflict, const struct tocsin_error *error);
-/* 204, or what `result` is. */
-void tc_catalog_reply_done(struct tc_call *call, int result, const struct tocsin_error *error);
+/* What create or update of a system or a group does. */
+typedef int (*tc_catalog_wish_fn)(struct tocsin_pool *work_pool, const struct tc_catalog_wish *wish,
+				  struct tc_buffer *ret_json, const char **ret_conflict,
+				  struct tocsin_error *error);
+/* Grants the wish in the fields id, name and description, and answers. */
+void tc_catalog_run_wish(struct tc_call *call, tc_catalog_wish_fn grant, unsigned status);
+
+/* What adds or removes a part of something. */
+typedef int (*tc_catalog_part_fn)(struct tocsin_pool *work_pool, const char *whole,
+				  const char *part, const char *actor, struct tocsin_error *error);
+/* Does that to what these fields name, and answers. */
+void tc_catalog_run_part(struct tc_call *call, tc_catalog_part_fn change, const char *whole_field,
+			 const char *part_field);
 
 #define TC_CATALOG_FIELD_LIMIT                                                                     \
-	{                                                                                          \
-		.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1,         \
-		.max = TC_CATALOG_LIST_MAX, .description = "Most in the answer; 50 unless given"   \
-	}
+	TC_FIELD_LIST_LIMIT(TC_CATALOG_LIST_MAX, "Most in the answer; 50 unless given")
 #define TC_CATALOG_FIELD_DESCRIPTION                                                               \
 	{                                                                                          \
 		.name = "description", .type = TC_FIELD_STRING, .flags = TC_NULLABLE,              \

@@ -12,7 +12,7 @@ static void run_list(struct tc_call *call)
 	int result = tc_catalog_list_groups(tc_catalog_pool(call), limit,
 					    tc_call_string(call, "cursor"), &json, &error);
 
-	tc_catalog_reply(call, result, 200, &json, NULL, &error);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static void run_get(struct tc_call *call)
@@ -22,60 +22,36 @@ static void run_get(struct tc_call *call)
 	int result = tc_catalog_get_group(tc_catalog_pool(call), tc_call_string(call, "id"), &json,
 					  &error);
 
-	tc_catalog_reply(call, result, 200, &json, NULL, &error);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static void run_create(struct tc_call *call)
 {
-	const struct tc_catalog_wish wish = tc_catalog_wish(call, NULL);
-	const char *conflict = NULL;
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	int result =
-		tc_catalog_create_group(tc_catalog_pool(call), &wish, &json, &conflict, &error);
-
-	tc_catalog_reply(call, result, 201, &json, conflict, &error);
+	tc_catalog_run_wish(call, tc_catalog_create_group, 201);
 }
 
 static void run_update(struct tc_call *call)
 {
-	const struct tc_catalog_wish wish = tc_catalog_wish(call, tc_call_string(call, "id"));
-	const char *conflict = NULL;
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	int result =
-		tc_catalog_update_group(tc_catalog_pool(call), &wish, &json, &conflict, &error);
-
-	tc_catalog_reply(call, result, 200, &json, conflict, &error);
+	tc_catalog_run_wish(call, tc_catalog_update_group, 200);
 }
 
 static void run_delete(struct tc_call *call)
 {
 	struct tocsin_error error;
 	int result = tc_catalog_delete_group(tc_catalog_pool(call), tc_call_string(call, "id"),
-					     tc_catalog_actor(call), &error);
+					     tc_reply_actor(call), &error);
 
-	tc_catalog_reply_done(call, result, &error);
+	tc_reply_done(call, result, &error);
 }
 
 static void run_add(struct tc_call *call)
 {
-	struct tocsin_error error;
-	int result = tc_catalog_add_member(tc_catalog_pool(call), tc_call_string(call, "systemId"),
-					   tc_call_string(call, "groupId"), tc_catalog_actor(call),
-					   &error);
-
-	tc_catalog_reply_done(call, result, &error);
+	tc_catalog_run_part(call, tc_catalog_add_member, "systemId", "groupId");
 }
 
 static void run_remove(struct tc_call *call)
 {
-	struct tocsin_error error;
-	int result = tc_catalog_remove_member(
-		tc_catalog_pool(call), tc_call_string(call, "systemId"),
-		tc_call_string(call, "groupId"), tc_catalog_actor(call), &error);
-
-	tc_catalog_reply_done(call, result, &error);
+	tc_catalog_run_part(call, tc_catalog_remove_member, "systemId", "groupId");
 }
 
 #define GROUP_ID(field)                                                                            \
@@ -86,10 +62,7 @@ static void run_remove(struct tc_call *call)
 
 static const struct tc_field list_fields[] = {
 	TC_CATALOG_FIELD_LIMIT,
-	{.name = "cursor",
-	 .type = TC_FIELD_CURSOR,
-	 .place = TC_IN_QUERY,
-	 .description = "nextCursor of the page before"},
+	TC_FIELD_LIST_CURSOR,
 	TC_CATALOG_FIELD_END,
 };
 

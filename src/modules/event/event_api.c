@@ -1,5 +1,6 @@
 /* modules/event/event_api.c: the procedures of live streams and of the audit trail. */
 #include "core/app.h"
+#include "core/reply.h"
 #include "modules/auth/auth_session.h"
 #include "modules/event/event.h"
 #include "modules/event/live.h"
@@ -69,16 +70,8 @@ static const struct tc_field audit_fields[] = {
 	 .min = 1,
 	 .max = ACTOR_MAX,
 	 .description = "Only changes that this one made: key:ID, user:ID, source:NAME"},
-	{.name = "limit",
-	 .type = TC_FIELD_INTEGER,
-	 .place = TC_IN_QUERY,
-	 .min = 1,
-	 .max = TC_EVENT_AUDIT_MAX,
-	 .description = "Most entries in the answer; 50 unless given"},
-	{.name = "cursor",
-	 .type = TC_FIELD_CURSOR,
-	 .place = TC_IN_QUERY,
-	 .description = "nextCursor of the page before"},
+	TC_FIELD_LIST_LIMIT(TC_EVENT_AUDIT_MAX, "Most entries in the answer; 50 unless given"),
+	TC_FIELD_LIST_CURSOR,
 	{.type = TC_FIELD_END},
 };
 

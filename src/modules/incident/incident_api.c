@@ -25,35 +25,11 @@ const char *tc_incident_visibility(const struct tc_call *call)
 	return caller->is_anonymous ? TC_INCIDENT_PUBLIC : TC_INCIDENT_LOGGED_IN;
 }
 
-const char *tc_incident_actor(const struct tc_call *call)
-{
-	const struct tc_caller *caller = tc_call_caller(call);
-
-	return caller->id[0] ? caller->id : NULL;
-}
-
 const char *tc_incident_actor_name(const struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
 
 	return caller->name[0] ? caller->name : NULL;
-}
-
-void tc_incident_reply(struct tc_call *call, int code, unsigned status, struct tc_buffer *json,
-		       const struct tocsin_error *error)
-{
-	if (code)
-		tc_call_reply_error(call, error);
-	else
-		tc_call_reply_buffer(call, status, json);
-}
-
-void tc_incident_reply_done(struct tc_call *call, int code, const struct tocsin_error *error)
-{
-	if (code)
-		tc_call_reply_error(call, error);
-	else
-		tc_call_reply_empty(call, 204);
 }
 
 static void run_get(struct tc_call *call)
@@ -63,7 +39,7 @@ static void run_get(struct tc_call *call)
 	int r = tc_incident_get(tc_incident_pool(call), tc_call_string(call, "id"),
 				tc_incident_visibility(call), &json, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_list(struct tc_call *call)
@@ -79,7 +55,7 @@ static void run_list(struct tc_call *call)
 	TC_BUFFER json = {0};
 	int r = tc_incident_list(tc_incident_pool(call), &filter, &json, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_update(struct tc_call *call)
@@ -96,7 +72,7 @@ static void run_update(struct tc_call *call)
 		.health = tc_call_string(call, "healthOverride"),
 		.has_health = tc_call_has(call, "healthOverride"),
 		.reject_unknown_systems = tc_call_app(call)->reject_unknown_systems,
-		.actor = tc_incident_actor(call),
+		.actor = tc_reply_actor(call),
 	};
 	struct tocsin_error error;
 	bool is_refused = false;
@@ -110,7 +86,7 @@ static void run_update(struct tc_call *call)
 	if (is_refused)
 		tc_incident_refuse_systems(call, json.data);
 	else
-		tc_incident_reply(call, r, 200, &json, &error);
+		tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_resolve(struct tc_call *call)
@@ -118,23 +94,23 @@ static void run_resolve(struct tc_call *call)
 	const struct tc_incident_update update = {
 		.incident_id = tc_call_string(call, "id"),
 		.message = tc_call_string(call, "message"),
-		.actor = tc_incident_actor(call),
+		.actor = tc_reply_actor(call),
 		.actor_name = tc_incident_actor_name(call),
 	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
 	int r = tc_incident_resolve(tc_incident_pool(call), &update, &json, NULL, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_delete(struct tc_call *call)
 {
 	struct tocsin_error error;
 	int r = tc_incident_delete(tc_incident_pool(call), tc_call_string(call, "id"),
-				   tc_incident_actor(call), &error);
+				   tc_reply_actor(call), &error);
 
-	tc_incident_reply_done(call, r, &error);
+	tc_reply_done(call, r, &error);
 }
 
 static void run_list_of_system(struct tc_call *call)
@@ -148,7 +124,7 @@ static void run_list_of_system(struct tc_call *call)
 	TC_BUFFER json = {0};
 	int r = tc_incident_list(tc_incident_pool(call), &filter, &json, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_has_suppression(struct tc_call *call)
@@ -158,7 +134,7 @@ static void run_has_suppression(struct tc_call *call)
 	int r = tc_incident_has_suppression(tc_incident_pool(call),
 					    tc_call_string(call, "systemId"), &json, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 /* --- the table --- */
@@ -225,7 +201,7 @@ static const struct tc_field list_fields[] = {
 	 .place = TC_IN_QUERY,
 	 .description = "Resolved ones too; open ones only unless given"},
 	TC_INCIDENT_FIELD_LIMIT,
-	TC_INCIDENT_FIELD_CURSOR,
+	TC_FIELD_LIST_CURSOR,
 	TC_INCIDENT_FIELD_END,
 };
 
@@ -276,8 +252,8 @@ static const struct tc_field suppression_fields[] = {TC_INCIDENT_FIELD_SYSTEM,
 						     TC_INCIDENT_FIELD_END};
 
 static const struct tc_field of_system_fields[] = {TC_INCIDENT_FIELD_SYSTEM,
-						   TC_INCIDENT_FIELD_LIMIT,
-						   TC_INCIDENT_FIELD_CURSOR, TC_INCIDENT_FIELD_END};
+						   TC_INCIDENT_FIELD_LIMIT, TC_FIELD_LIST_CURSOR,
+						   TC_INCIDENT_FIELD_END};
 
 const struct tc_procedure tc_incident_procedures[] = {
 	{.name = "listIncidents",

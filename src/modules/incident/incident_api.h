@@ -1,7 +1,7 @@
 /* modules/incident/incident_api.h: inside the room: what the procedures share. */
 #pragma once
 
-#include "core/procedure.h"
+#include "core/reply.h"
 #include "modules/incident/incident.h"
 
 #define TC_INCIDENT_TITLE_MAX       500
@@ -17,14 +17,7 @@ extern const char *const tc_incident_statuses[], *const tc_incident_severities[]
 struct tocsin_pool *tc_incident_pool(const struct tc_call *call);
 /* What of updates and links the caller may see; decided for every request. */
 const char *tc_incident_visibility(const struct tc_call *call);
-const char *tc_incident_actor(const struct tc_call *call);      /* NULL: nobody who is known */
-const char *tc_incident_actor_name(const struct tc_call *call); /* likewise */
-
-/* Answers with `json`, or with what `code` is. */
-void tc_incident_reply(struct tc_call *call, int code, unsigned status, struct tc_buffer *json,
-		       const struct tocsin_error *error);
-/* 204, or what `code` is. */
-void tc_incident_reply_done(struct tc_call *call, int code, const struct tocsin_error *error);
+const char *tc_incident_actor_name(const struct tc_call *call); /* NULL: nobody who is known */
 
 /* createIncident: incident_create.c */
 void tc_incident_create_run(struct tc_call *call);
@@ -41,16 +34,7 @@ void tc_incident_create_run(struct tc_call *call);
 		.description = "The system's id"                                                   \
 	}
 #define TC_INCIDENT_FIELD_LIMIT                                                                    \
-	{                                                                                          \
-		.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1,         \
-		.max = TC_INCIDENT_LIST_MAX,                                                       \
-		.description = "Most incidents in the answer; 50 unless given"                     \
-	}
-#define TC_INCIDENT_FIELD_CURSOR                                                                   \
-	{                                                                                          \
-		.name = "cursor", .type = TC_FIELD_CURSOR, .place = TC_IN_QUERY,                   \
-		.description = "nextCursor of the page before"                                     \
-	}
+	TC_FIELD_LIST_LIMIT(TC_INCIDENT_LIST_MAX, "Most incidents in the answer; 50 unless given")
 #define TC_INCIDENT_FIELD_END                                                                      \
 	{                                                                                          \
 		.type = TC_FIELD_END                                                               \

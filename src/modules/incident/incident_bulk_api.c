@@ -35,7 +35,7 @@ static void run_read(struct tc_call *call, const struct read *read)
 	r = tc_incident_distinct(&array, list, &error);
 	if (r == TOCSIN_OK)
 		r = read->run(tc_incident_pool(call), array.data, &json, &error);
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_states(struct tc_call *call)
@@ -71,7 +71,7 @@ static void run_updates(struct tc_call *call)
 	if (r == TOCSIN_OK)
 		r = tc_incident_list_updates(tc_incident_pool(call), array.data,
 					     tc_incident_visibility(call), &json, &error);
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_by_system(struct tc_call *call)
@@ -80,7 +80,7 @@ static void run_by_system(struct tc_call *call)
 	TC_BUFFER json = {0};
 	int r = tc_incident_list_by_system(tc_incident_pool(call), &json, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 /* --- changes --- */
@@ -93,7 +93,7 @@ static void change_many(struct tc_call *call, bool is_deletion)
 		.is_deletion = is_deletion,
 		.ids = ids,
 		.message = tc_call_string(call, "message"),
-		.actor = tc_incident_actor(call),
+		.actor = tc_reply_actor(call),
 		.actor_name = tc_incident_actor_name(call),
 	};
 	struct tocsin_error error;
@@ -104,7 +104,7 @@ static void change_many(struct tc_call *call, bool is_deletion)
 
 	json_array_foreach(list, index, id) ids[bulk.count++] = json_string_value(id);
 	r = tc_incident_change_many(tc_incident_pool(call), &bulk, &json, &error);
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_resolve(struct tc_call *call)

@@ -24,14 +24,14 @@ static void run_add_update(struct tc_call *call)
 		.message = tc_call_string(call, "message"),
 		.status = tc_call_string(call, "statusChange"),
 		.visibility = visibility ? visibility : TC_INCIDENT_PUBLIC,
-		.actor = tc_incident_actor(call),
+		.actor = tc_reply_actor(call),
 		.actor_name = tc_incident_actor_name(call),
 	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
 	int r = tc_incident_add_update(tc_incident_pool(call), &update, &json, &error);
 
-	tc_incident_reply(call, r, 201, &json, &error);
+	tc_reply_result(call, r, 201, &json, &error);
 }
 
 static void run_edit_update(struct tc_call *call)
@@ -44,23 +44,23 @@ static void run_edit_update(struct tc_call *call)
 		.has_status = tc_call_has(call, "statusChange"),
 		.visibility = tc_call_string(call, "visibility"),
 		.created_at = tc_call_string(call, "createdAt"),
-		.actor = tc_incident_actor(call),
+		.actor = tc_reply_actor(call),
 	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
 	int r = tc_incident_edit_update(tc_incident_pool(call), &edit, &json, &error);
 
-	tc_incident_reply(call, r, 200, &json, &error);
+	tc_reply_result(call, r, 200, &json, &error);
 }
 
 static void run_delete_update(struct tc_call *call)
 {
 	struct tocsin_error error;
 	int r = tc_incident_delete_update(tc_incident_pool(call), incident_of(call),
-					  tc_call_string(call, "updateId"), tc_incident_actor(call),
+					  tc_call_string(call, "updateId"), tc_reply_actor(call),
 					  &error);
 
-	tc_incident_reply_done(call, r, &error);
+	tc_reply_done(call, r, &error);
 }
 
 /* --- links --- */
@@ -74,7 +74,7 @@ static struct tc_incident_link link_of(const struct tc_call *call)
 		.label = tc_call_string(call, "label"),
 		.has_label = tc_call_has(call, "label"),
 		.visibility = tc_call_string(call, "visibility"),
-		.actor = tc_incident_actor(call),
+		.actor = tc_reply_actor(call),
 	};
 }
 
@@ -85,7 +85,7 @@ static void reply_link(struct tc_call *call, int code, unsigned status, struct t
 	struct tc_problem problem = {.status = code == TOCSIN_E_INVALID ? 400 : 409};
 
 	if ((code != TOCSIN_E_INVALID && code != TOCSIN_E_EXISTS) || error->sqlstate[0]) {
-		tc_incident_reply(call, code, status, json, error);
+		tc_reply_result(call, code, status, json, error);
 		return;
 	}
 	snprintf(problem.detail, sizeof(problem.detail), "%s", error->message);
@@ -120,10 +120,10 @@ static void run_remove_link(struct tc_call *call)
 {
 	struct tocsin_error error;
 	int r = tc_incident_remove_link(tc_incident_pool(call), incident_of(call),
-					tc_call_string(call, "linkId"), tc_incident_actor(call),
+					tc_call_string(call, "linkId"), tc_reply_actor(call),
 					&error);
 
-	tc_incident_reply_done(call, r, &error);
+	tc_reply_done(call, r, &error);
 }
 
 /* --- the table --- */
