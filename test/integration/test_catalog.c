@@ -82,28 +82,10 @@ static void test_one_of_many_gets_a_name(void **state)
 	}
 }
 
-/* A page of systems is a walk along an index, however many there are. */
-static void test_lists_walk_along_an_index(void **state)
-{
-	(void)state;
-	free(tc_test_sql("insert into systems (id, name, discovered, created_at)"
-			 " select 's' || i, 's' || i, true, now() + i * interval '1 second'"
-			 " from generate_series(1, 20000) i; analyze systems"));
-	free(tc_test_sql(
-		"create temp table plan (line text);"
-		"do $$ declare l text; begin for l in execute"
-		" 'explain select id from systems s where (s.created_at, s.id) < (''infinity'', "
-		"'''')"
-		" order by s.created_at desc, s.id desc limit 51' loop"
-		" if l like '%Seq Scan%' or l like '%Sort%' then raise exception '%', l; end if;"
-		" end loop; end $$"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_one_of_many_gets_a_name, clean),
-		cmocka_unit_test_setup(test_lists_walk_along_an_index, clean),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -2,16 +2,16 @@
 -- $1 seconds; $2 most events
 -- columns: count of those removed
 with oldest as materialized (
-	select transaction, sequence, time from events order by transaction, sequence limit $2::integer
+	select ctid, transaction, sequence, time from events order by transaction, sequence limit $2::integer
 ), doomed as materialized (
-	select o.transaction, o.sequence from oldest o
+	select o.ctid, o.transaction, o.sequence from oldest o
 	where o.time < now() - make_interval(secs => $1::float8)
 		and o.transaction < pg_snapshot_xmin(pg_current_snapshot())
 		and not exists (select from event_readers r
 			where (r.transaction, r.position) < (o.transaction, o.sequence))
 ), gone as (
-	delete from events e using doomed d
-	where e.transaction = d.transaction and e.sequence = d.sequence
+	-- By their place, which rows that never change keep: a join might read all events.
+	delete from events where ctid = any (array(select ctid from doomed))
 ), moved as (
 	update event_horizon h set transaction = d.transaction, position = d.sequence
 	from (select transaction, sequence from doomed

@@ -71,6 +71,8 @@ int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catal
 {
 	char limit[12], time[TIME_DIGITS + 1];
 	const char *values[] = {limit, NULL, NULL, NULL, filter->group};
+	const struct tc_sql *sql =
+		filter->group ? &tc_sql_catalog_list_group_systems : &tc_sql_catalog_list_systems;
 	TC_RESULT *rows = NULL;
 	int result;
 
@@ -84,7 +86,7 @@ int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catal
 	if (filter->discovered)
 		values[3] = *filter->discovered ? "t" : "f";
 	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
-	result = read_rows(work_pool, &tc_sql_catalog_list_systems, values, &rows, error);
+	result = read_rows(work_pool, sql, values, &rows, error);
 	return result ? result : tc_page_format(rows, "systems", filter->limit, ret_json, error);
 }
 

@@ -4,8 +4,10 @@
 with page as (
 	select *, row_number() over (order by created_at desc, id desc) as place
 	from api_keys
-	where $2::uuid is null
-		or (created_at, id) < (select created_at, id from api_keys where id = $2::uuid)
+	where (created_at, id) < (
+		case when $2::uuid is null then 'infinity'
+			else (select last.created_at from api_keys last where last.id = $2::uuid) end,
+		coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 	order by created_at desc, id desc
 	limit $1::integer + 1
 )

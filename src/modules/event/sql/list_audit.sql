@@ -3,10 +3,10 @@
 -- columns: sequence, document
 select e.sequence, audit_document(row(e.*)::audit) as document
 from (
-	(select * from audit where ($2::bigint is null or sequence < $2)
+	(select * from audit where sequence < coalesce($2::bigint, 9223372036854775807)
 		order by sequence desc limit $1::bigint)
 	union
-	(select * from audit_unread where ($2::bigint is null or sequence < $2)
+	(select * from audit_unread where sequence < coalesce($2::bigint, 9223372036854775807)
 		order by sequence desc limit $1::bigint)
 ) as e
 order by e.sequence desc limit $1::bigint

@@ -4,8 +4,9 @@
 with oldest as materialized (
 	select sequence, time from audit order by sequence limit $2::integer
 ), gone as (
-	delete from audit a using oldest o
-	where a.sequence = o.sequence and o.time < now() - make_interval(secs => $1::float8)
+	delete from audit
+	where sequence = any (array(
+		select sequence from oldest where time < now() - make_interval(secs => $1::float8)))
 	returning 1
 )
 select count(*) from gone
