@@ -1,0 +1,144 @@
+/* support/plans.c: see plans.h. */
+#include "plans.h"
+
+#include "base/buffer.h"
+#include "base/macro.h"
+#include "base/memory.h"
+#include "postgres.h"
+#include <dirent.h>
+#include <libpq-fe.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+TC_DEFINE_CLEANUP(PGconn *, PQfinish);
+TC_DEFINE_CLEANUP(PGresult *, PQclear);
+TC_DEFINE_CLEANUP(DIR *, closedir);
+
+static PGconn *connect_to_cluster(void)
+{
+	PGconn *pg = PQconnectdb(tc_test_conninfo());
+
+	if (PQstatus(pg) != CONNECTION_OK)
+		fail_msg("cannot connect: %s", PQerrorMessage(pg));
+	return pg;
+}
+
+/* Several statements; the value of the last, owned by the caller. */
+static char *run(PGconn *pg, const char *sql)
+{
+	TC_CLEANUP(PQclear) PGresult *result = PQexec(pg, sql);
+
+	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1)
+		fail_msg("%s: %s", sql, PQerrorMessage(pg));
+	return strdup(PQgetvalue(result, 0, 0));
+}
+
+/* The most rows that a node of an analysed plan read and threw away. */
+static long most_rows_removed(const char *plan)
+{
+	static const char label[] = "\"Rows Removed by Filter\": ";
+	long most = 0;
+
+	while ((plan = strstr(plan, label))) {
+		plan += strlen(label);
+		most = TC_MAX(most, strtol(plan, NULL, 10));
+	}
+	return most;
+}
+
+/* Names of big tables that the open transaction has read from end to end; owned by the caller. */
+static char *scanned_tables(PGconn *pg)
+{
+	TC_BUFFER sql = {0};
+
+	tc_buffer_append_format(
+		&sql,
+		"select coalesce(string_agg(s.relname, ' '), '') from pg_stat_xact_user_tables s "
+		"join pg_class c on c.oid = s.relid where s.seq_scan > 0 and c.reltuples > %d",
+		TC_PLAN_BIG_ROWS);
+	return run(pg, sql.data);
+}
+
+/* What it writes goes with its connection. */
+static void check(const char *name, const char *explain)
+{
+	TC_CLEANUP(PQfinish) PGconn *pg = connect_to_cluster();
+	TC_FREE char *found = run(pg, explain);
+	TC_FREE char *scanned = scanned_tables(pg);
+
+	if (*scanned || most_rows_removed(found) > TC_PLAN_REMOVED_MAX)
+		fail_msg("%s reads all of [%s] or throws much away: %s", name, scanned, found);
+}
+
+void tc_plans_check(const struct tc_plan *plans, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		TC_BUFFER sql = {0};
+
+		if (!plans[i].arguments)
+			continue;
+		tc_buffer_append_format(&sql,
+					"begin; set local plan_cache_mode = force_generic_plan; "
+					"set local tocsin.locked = '{t}'; prepare p as %s; "
+					"explain (analyze, format json) execute p %s",
+					plans[i].sql->text, plans[i].arguments);
+		check(plans[i].sql->name, sql.data);
+	}
+}
+
+static bool is_planned(const char *name, const struct tc_plan *plans, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(plans[i].sql->name, name) == 0)
+			return true;
+	return false;
+}
+
+void tc_plans_check_complete(const char *directory, const char *room, const struct tc_plan *plans,
+			     size_t count)
+{
+	TC_CLEANUP(closedir) DIR *files = opendir(directory);
+	unsigned statements = 0;
+
+	if (!files)
+		fail_msg("there is no %s", directory);
+	for (struct dirent *entry; files && (entry = readdir(files));) {
+		const char *end = strstr(entry->d_name, ".sql");
+		char name[128];
+
+		if (!end || strspn(entry->d_name, "0123456789") == 4)
+			continue;
+		snprintf(name, sizeof(name), "%s_%.*s", room, (int)(end - entry->d_name),
+			 entry->d_name);
+		statements++;
+		if (!is_planned(name, plans, count))
+			fail_msg("nobody looked at the plan of %s", name);
+	}
+	assert_true(statements > 0);
+}
+
+void tc_plans_check_the_check(const char *scan, const char *walk)
+{
+	TC_CLEANUP(PQfinish) PGconn *pg = connect_to_cluster();
+	TC_BUFFER sql = {0};
+	TC_FREE char *found = NULL;
+	TC_FREE char *scanned = NULL;
+
+	tc_buffer_append_format(&sql,
+				"begin; set local enable_seqscan = off; explain (analyze, "
+				"format json) %s",
+				walk);
+	found = run(pg, sql.data);
+	assert_true(most_rows_removed(found) > TC_PLAN_REMOVED_MAX);
+	free(scanned_tables(pg)); /* it may be that this is how it walks */
+	tc_buffer_clear(&sql);
+	tc_buffer_append_format(&sql, "rollback; begin; %s", scan);
+	free(run(pg, sql.data));
+	scanned = scanned_tables(pg);
+	assert_true(*scanned);
+}
