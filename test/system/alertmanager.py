@@ -9,9 +9,8 @@ import urllib.error
 import urllib.request
 
 from cluster import free_port
+from programs import need
 from waiting import wait_for
-
-PROGRAM = shutil.which("prometheus-alertmanager")
 
 CONFIGURATION = """
 route:
@@ -60,7 +59,7 @@ class Alertmanager:
         self.url = f"http://{address}"
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, f"--config.file={configuration}", f"--storage.path={self.folder}/data",
+                [need("prometheus-alertmanager"), f"--config.file={configuration}", f"--storage.path={self.folder}/data",
                  f"--web.listen-address={address}", "--cluster.listen-address="], stdout=log, stderr=log)
         try:
             wait_for(self.is_ready, "Alertmanager is ready")

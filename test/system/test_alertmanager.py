@@ -1,7 +1,5 @@
 """Point 12: a storm of alerts from two real Alertmanagers to two nodes becomes one incident a system."""
-import pytest
-
-from alertmanager import PROGRAM, Alertmanager
+from alertmanager import Alertmanager
 from waiting import wait_for
 
 SYSTEMS, ALERTS = 20, 200
@@ -13,7 +11,6 @@ def alerts(**fields):
             for i in range(ALERTS)]
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="prometheus-alertmanager is not installed")
 def test_two_alertmanagers_and_two_nodes(start, database):
     """Proves that alerts open incidents under the lock of deduped creates: with try_keys.sql made to grant
     always, the two nodes open two incidents of some systems (seen). And that the last resolved alert of an incident

@@ -1,10 +1,10 @@
 """The manual pages: what they say of commands is what the program knows, and their markup is clean."""
 import json
-import shutil
 import subprocess
 
 import pytest
 
+from programs import need
 from server import REPOSITORY
 from test_command_line import good
 
@@ -21,10 +21,9 @@ def pages(tmp_path_factory):
 
 
 def test_markup(pages):
-    if not shutil.which("mandoc"):
-        pytest.skip("MANUAL PAGES NOT CHECKED: mandoc is not installed")
+    mandoc = need("mandoc")
     for page in pages:
-        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
+        done = subprocess.run([mandoc, "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
         assert done.returncode == 0 and not done.stdout, done.stdout
 
 

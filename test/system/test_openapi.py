@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from api import incident
+from programs import need
 
 CLIENT = pathlib.Path(__file__).parent / "client"
 NPM_S = 300
@@ -138,8 +139,7 @@ def run(folder, *command, **extra):
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
-    if not shutil.which("npm"):
-        pytest.skip("npm IS MISSING: neither validator nor generated client were tried; script/install-packages test")
+    need("npm")
     folder = tmp_path_factory.mktemp("client")
     for path in CLIENT.iterdir():
         if path.is_file():

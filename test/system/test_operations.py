@@ -1,5 +1,5 @@
 """What docs/operations.md promises: nodes behind nginx, PgBouncer, backup and restore. The example configurations are
-the documented files, with their addresses replaced. Skipped, loudly, where a program is not installed."""
+the documented files, with their addresses replaced."""
 import contextlib
 import re
 import shutil
@@ -8,21 +8,14 @@ import socket
 import subprocess
 
 import psycopg2
-import pytest
 
 from api import Api
 from cluster import free_port, program
+from programs import need
 from server import BINARY, REPOSITORY, Server, environment, run
 from waiting import wait_for
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
-
-
-def need(name):
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if not path:
-        pytest.skip(f"NOT TRIED: {name} is not installed")
-    return path
 
 
 def accepts(port):

@@ -5,11 +5,11 @@ The copy is an overlay over / in a mount namespace of its own: nothing of it out
 does not run here: that it starts the unit is not shown, but the sandbox is made as the unit says."""
 import os
 import pathlib
-import shutil
 import subprocess
 
 import pytest
 
+from programs import need
 from server import REPOSITORY
 
 SANDBOX = pathlib.Path(__file__).parent / "sandbox.py"
@@ -99,8 +99,7 @@ def test_installing_and_removing_it(package, tmp_path):
 
 def test_the_unit(unit):
     """systemd finds nothing wrong with it, and its exposure is small (9.2 of 10 with the sandbox taken out)."""
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("UNIT NOT CHECKED: systemd is not installed")
+    need("systemd-analyze")
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     assert done.returncode == 0 and "tocsin" not in done.stderr, done
     done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=15", unit], capture_output=True,
@@ -113,8 +112,7 @@ def test_serving_as_the_unit_says(unit, tmp_path):
     """A first start, embedded PostgreSQL and all: no root, no capabilities, / read-only but for the state directory,
     no system calls but the unit's, no memory that is written and run; readiness is notified; SIGTERM ends it well.
     Seen to fail with `~@network-io` added to the unit's filter."""
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("SANDBOX NOT TRIED: systemd is not installed")
+    need("systemd-analyze")
     state = tmp_path / "state"
     done = subprocess.run(["unshare", "--mount", "/usr/bin/python3", SANDBOX, unit, state], capture_output=True,
                           text=True, timeout=120, check=False)

@@ -13,8 +13,9 @@ import threading
 
 import pytest
 
-from alertmanager import PAGERDUTY, PROGRAM, Alertmanager
+from alertmanager import PAGERDUTY, Alertmanager
 from api import Api
+from programs import need
 from waiting import wait_for
 
 LIBRARY = "@pagerduty/pdjs@2.2.4"
@@ -33,7 +34,6 @@ def shown(node, system):
     return [(incident["status"], incident["severity"], incident["title"]) for incident in found]
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="prometheus-alertmanager is not installed")
 def test_alertmanager(start, database):
     """One event a group, which is a system here; resolved when the last of its alerts is."""
     node = start()
@@ -122,11 +122,10 @@ const payload = {summary: 'Disk full', source: 'host-1', severity: 'error', comp
 """
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: PagerDuty's library cannot be tried")
 def test_pagerdutys_own_library(start, folder):
     node = start()
     key = make_source(node, "JavaScript")["routingKey"]
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=5", "--prefix", folder,
+    subprocess.run([need("npm"), "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=5", "--prefix", folder,
                     LIBRARY], check=True, capture_output=True, timeout=INSTALL_S, cwd=folder)
     (folder / "script.js").write_text(SCRIPT)
     with tls_door(node, folder) as door:
