@@ -56,6 +56,7 @@ static const struct tc_plan catalog[] = {
 	{&tc_sql_catalog_get_system, "('s5', true)"},
 	{&tc_sql_catalog_list_groups, "(51, null)"},
 	{&tc_sql_catalog_list_groups, "(51, " GROUP(500) ")"},
+	{&tc_sql_catalog_leave_incidents, "('s5', null)"},
 	{&tc_sql_catalog_list_group_systems, "(51, null, null, null, " GROUP(7) ")"},
 	{&tc_sql_catalog_list_group_systems, "(51, null, null, true, " GROUP(7) ")"},
 	{&tc_sql_catalog_list_systems, "(51, null, null, null)"},
@@ -65,9 +66,10 @@ static const struct tc_plan catalog[] = {
 	 "(51, extract(epoch from now() - interval '5 hours')::bigint * 1000000, 's5', "
 	 "null)"},
 	{&tc_sql_catalog_lock_group, "(" GROUP(7) ")"},
-	{&tc_sql_catalog_lock_incidents, "('s5')"},
+	{&tc_sql_catalog_lock_history, "('s6', 100)"},
+	{&tc_sql_catalog_lock_incidents, "('s5', 100)"},
 	{&tc_sql_catalog_lock_last, "('s5')"},
-	{&tc_sql_catalog_lock_rest, "('s5')"},
+	{&tc_sql_catalog_lock_rest, "('s5', 100)"},
 	{&tc_sql_catalog_lock_system, "('s5')"},
 	{&tc_sql_catalog_remove_contact, "('s5', " THING(5) ", null)"},
 	{&tc_sql_catalog_remove_link, "('s5', " THING(5) ", null)"},
@@ -222,6 +224,9 @@ static const char *const data[] = {
 	"5000, 'thing'), sha256(''), now() + interval '1 hour' from n",
 	"insert into login_attempts select sha256(g::text::bytea), 1, now() - g * interval '1 "
 	"second' from n",
+	"do $$ begin execute format('alter database %I set tocsin.leaving = %L', "
+	"current_database(), "
+	"array[id_of(5, 'incident')]); end $$",
 	"insert into events (sequence, transaction, time, kind, subject, action, actor) overriding "
 	"system "
 	"value select g, (g / 1000 + 3)::text::xid8, now() - interval '1 day', 'incident.created', "
