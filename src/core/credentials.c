@@ -14,6 +14,7 @@ static const struct {
 	{"X-Tocsin-CSRF", offsetof(struct tc_credentials, csrf)},
 	{"Origin", offsetof(struct tc_credentials, origin)},
 	{"Host", offsetof(struct tc_credentials, host)},
+	{"X-Forwarded-Proto", offsetof(struct tc_credentials, protocol)},
 };
 
 static const char **place(struct tc_credentials *credentials, size_t index)

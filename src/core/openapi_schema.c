@@ -202,8 +202,9 @@ static json_t *answer_schema(struct tc_document *document, const struct tc_schem
 static const char shared[] =
 	"{\"securitySchemes\":{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":"
 	"\"tocsin_ID_SECRET\",\"description\":\"An API key\"},\"session\":{\"type\":\"apiKey\","
-	"\"in\":\"cookie\",\"name\":\"tocsin_session\",\"description\":\"The cookie of logIn; a "
-	"change also needs the header X-Tocsin-CSRF\"}},\"responses\":{\"Problem\":{"
+	"\"in\":\"cookie\",\"name\":\"tocsin_session\",\"description\":\"The cookie of logIn, over "
+	"TLS with the prefix __Host-; a change also needs the header "
+	"X-Tocsin-CSRF\"}},\"responses\":{\"Problem\":{"
 	"\"description\":\"What went wrong (RFC 9457)\",\"headers\":{\"Retry-After\":{"
 	"\"description\":\"Seconds after which it may be tried again, with 409, 429 and 503\","
 	"\"schema\":{\"type\":\"integer\"}}},\"content\":{\"application/problem+json\":{"

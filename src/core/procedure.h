@@ -89,9 +89,10 @@ struct tc_caller {
 	bool is_anonymous;
 	char id[64]; /* "key:<uuid>", "user:<uuid>", "" when anonymous; goes into the outbox as actor */
 	char name[128];
-	const char *role;         /* constant; NULL: none that this program knows */
-	char session[37];         /* id of the session, "" without one */
-	char csrf[TC_CSRF_SIZE];  /* the session's token against forged requests */
+	const char *role;        /* constant; NULL: none that this program knows */
+	char session[37];        /* id of the session, "" without one */
+	char csrf[TC_CSRF_SIZE]; /* the session's token against forged requests */
+	bool has_secure_cookie; /* the session, also one that ended, came as a cookie for TLS only */
 	uint64_t session_ends_ms; /* wall clock */
 };
 
@@ -220,7 +221,8 @@ struct tc_credentials {
 	const char *authorization;
 	/* Read only where there is no Authorization: a key needs no cookie and cannot be forged. */
 	const char *cookie, *csrf /* X-Tocsin-CSRF */, *origin, *host;
-	bool is_read; /* GET or HEAD */
+	const char *protocol; /* X-Forwarded-Proto */
+	bool is_read;         /* GET or HEAD */
 };
 
 /* Finds out who calls. It is called on the HTTP thread first with `may_block` false; it may answer

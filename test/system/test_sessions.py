@@ -53,6 +53,24 @@ def test_cookie(node, user, start):
     assert "secure" in attributes and attributes["max-age"] == "7200"
 
 
+def test_cookie_over_tls(node, user):
+    """A proxy says that the browser speaks TLS: the cookie has a name that a browser takes from this host only, and a
+    plain one, which a neighbouring host can set (evil.example.org for status.example.org), is nobody's session.
+    Seen to fail with the plain name taken everywhere: people work in the session of whoever set it."""
+    tls = {"X-Forwarded-Proto": "https, http"}  # two proxies, of which the first spoke with the browser
+    reply = try_login(node.url, user["name"], X_Forwarded_Proto=tls["X-Forwarded-Proto"])
+    pair, attributes = cookie_of(reply)
+    assert pair.startswith("__Host-tocsin_session=") and attributes["path"] == "/" and "domain" not in attributes
+    mine, plain = Session(node.url, reply), log_in(node.url, user["name"])
+    assert mine.call("GET", SESSION, headers=tls).json["csrfToken"] == mine.token
+    assert plain.call("GET", SESSION, headers=tls).json["kind"] == "anonymous"
+    both = mine.call("GET", SESSION, headers={**tls, "Cookie": f"{plain.cookie}; {mine.cookie}"})
+    assert both.json["csrfToken"] == mine.token
+    for _ in range(2):  # taken back by its name, also when the session is gone already
+        pair, attributes = cookie_of(mine.call("DELETE", SESSION, headers=tls))
+        assert pair == "__Host-tocsin_session=" and attributes["max-age"] == "0" and "secure" in attributes
+
+
 def test_wrong_name_or_password_is_one_answer(node, user):
     """Nobody learns from it which names there are."""
     wrong = try_login(node.url, user["name"], "wrong " + PASSWORD)
@@ -79,6 +97,13 @@ def test_log_in_is_no_form(node):
         assert reply.status == 415, content
 
 
+@pytest.mark.parametrize("origin, status", [(None, 201), ("http://HOST", 201), ("https://HOST", 201), ("null", 403),
+                                            ("http://evil.example", 403), ("http://HOST.evil.example", 403)])
+def test_log_in_is_of_our_own_page(node, user, origin, status):
+    """Another site's page must not log its visitors in as somebody. Seen to fail without is_from_elsewhere."""
+    origin = origin and origin.replace("HOST", node.anonymous.address)
+    reply = node.anonymous.call("POST", SESSION, {"name": user["name"], "password": PASSWORD}, {"Origin": origin})
+    assert reply.status == status and ("set-cookie" in reply.headers) == (status == 201), reply
 
 def test_log_in_ignores_other_credentials(node, user, session):
     """A browser whose session ended, or whose page lost the token, must be able to log in."""

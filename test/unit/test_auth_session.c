@@ -27,7 +27,7 @@ static void test_new_session_reads_back(void **state)
 	assert_int_equal(tc_auth_session_new(&made, token, NULL), TOCSIN_OK);
 	assert_int_equal(strlen(token), TC_AUTH_TOKEN_SIZE - 1);
 	snprintf(header, sizeof(header), "a=b; tocsin_session=%s", token);
-	assert_true(tc_auth_session_parse(header, &read));
+	assert_true(tc_auth_session_parse(header, false, &read));
 	assert_string_equal(read.key.id, made.key.id);
 	assert_true(tc_auth_key_is_equal(read.key.hash, made.key.hash));
 	assert_string_equal(read.csrf, made.csrf);
@@ -63,9 +63,51 @@ static void test_parse(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(cases); i++)
-		if (tc_auth_session_parse(cases[i].cookie, &session) != cases[i].is_session)
+		if (tc_auth_session_parse(cases[i].cookie, false, &session) != cases[i].is_session)
 			fail_msg("\"%s\" is%s a session", cases[i].cookie,
 				 cases[i].is_session ? "" : " not");
+}
+
+/* A neighbour's cookie, which can only have the plain name, neither stands in for ours nor hides it. Seen to fail
+ * with the plain name looked for behind TLS. */
+static void test_parse_over_tls(void **state)
+{
+	static const struct {
+		const char *cookie;
+		bool is_tls, is_session, is_secure;
+	} cases[] = {
+		{COOKIE, false, true, false},
+		{COOKIE, true, false, false},
+		{"__Host-" COOKIE, true, true, true},
+		{"__Host-" COOKIE, false, true, true},
+		{"tocsin_session=evil; __Host-" COOKIE, true, true, true},
+		{"tocsin_session=evil; __Host-" COOKIE, false, true, true},
+		{COOKIE "; __Host-tocsin_session=", false, false, false},
+		{"__host-" COOKIE, true, false, false},
+	};
+	struct tc_auth_session session;
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(cases); i++) {
+		bool found = tc_auth_session_parse(cases[i].cookie, cases[i].is_tls, &session);
+
+		if (found != cases[i].is_session ||
+		    (found && session.is_secure != cases[i].is_secure))
+			fail_msg("%zu: \"%s\"", i, cases[i].cookie);
+	}
+}
+
+static void test_is_tls(void **state)
+{
+	static const char *const yes[] = {"https", "HTTPS", "https, http", "https,http", "https "};
+	static const char *const no[] = {"", "http", "http, https", "httpsx", "x-https"};
+
+	(void)state;
+	assert_false(tc_auth_is_tls(NULL));
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(yes); i++)
+		assert_true(tc_auth_is_tls(yes[i]));
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(no); i++)
+		assert_false(tc_auth_is_tls(no[i]));
 }
 
 static void test_cookie(void **state)
@@ -73,7 +115,7 @@ static void test_cookie(void **state)
 	char *cookie = tc_auth_session_format_cookie("x", 60, true);
 
 	(void)state;
-	assert_string_equal(cookie, "tocsin_session=x; Path=/; HttpOnly; SameSite=Strict; "
+	assert_string_equal(cookie, "__Host-tocsin_session=x; Path=/; HttpOnly; SameSite=Strict; "
 				    "Max-Age=60; Secure");
 	free(cookie);
 	cookie = tc_auth_session_format_cookie(NULL, 60, false);
@@ -120,7 +162,7 @@ static void test_is_meant(void **state)
 	char other[TC_CSRF_SIZE];
 
 	(void)state;
-	assert_true(tc_auth_session_parse(COOKIE, &session));
+	assert_true(tc_auth_session_parse(COOKIE, false, &session));
 	assert_true(tc_auth_session_is_meant(&session, &sent));
 	sent.is_read = false;
 	assert_false(tc_auth_session_is_meant(&session, &sent));
@@ -269,6 +311,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_new_session_reads_back),
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_over_tls),
+		cmocka_unit_test(test_is_tls),
 		cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_is_meant),

@@ -218,16 +218,20 @@ static enum tc_auth_answer check_session(struct tc_auth *auth,
 					 const struct tc_credentials *credentials, bool may_block,
 					 struct tc_caller *ret_caller, struct tocsin_error *error)
 {
+	bool is_tls = auth->options.cookie_secure || tc_auth_is_tls(credentials->protocol);
 	struct tc_auth_session session;
 	enum tc_auth_answer answer;
 
-	if (!credentials->cookie || !tc_auth_session_parse(credentials->cookie, &session))
+	if (!credentials->cookie || !tc_auth_session_parse(credentials->cookie, is_tls, &session))
 		return fill_anonymous(auth, ret_caller);
 	answer = find(auth, true, &session.key, may_block, ret_caller, error);
 	if (answer == TC_AUTH_REFUSED)
-		return fill_anonymous(auth, ret_caller);
+		answer = fill_anonymous(auth, ret_caller);
 	if (answer != TC_AUTH_OK)
 		return answer;
+	ret_caller->has_secure_cookie = session.is_secure;
+	if (ret_caller->is_anonymous)
+		return TC_AUTH_OK;
 	memcpy(ret_caller->csrf, session.csrf, sizeof(session.csrf));
 	return tc_auth_session_is_meant(&session, credentials) ? TC_AUTH_OK : TC_AUTH_FORGED;
 }

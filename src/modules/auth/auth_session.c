@@ -31,37 +31,55 @@ int tc_auth_session_new(struct tc_auth_session *ret_session,
 	return result;
 }
 
-bool tc_auth_session_parse(const char *cookie, struct tc_auth_session *ret_session)
+/* The first cookie whose name and "=" are `prefix`: its value, and *ret_length; NULL if there is none. */
+static const char *find_cookie(const char *cookies, const char *prefix, size_t *ret_length)
 {
-	static const char name[] = TC_AUTH_COOKIE "=";
+	size_t skip = strlen(prefix);
 
-	while (*cookie) {
+	while (*cookies) {
 		size_t length;
 
-		cookie += strspn(cookie, " \t");
-		length = strcspn(cookie, ";");
-		if (strncmp(cookie, name, sizeof(name) - 1) == 0) {
-			unsigned char secret[TC_AUTH_SECRET_SIZE];
-
-			if (!tc_auth_token_parse(cookie + sizeof(name) - 1,
-						 length - (sizeof(name) - 1), &ret_session->key,
-						 secret))
-				return false;
-			derive_csrf(ret_session, secret);
-			return true;
+		cookies += strspn(cookies, " \t");
+		length = strcspn(cookies, ";");
+		if (strncmp(cookies, prefix, skip) == 0) {
+			*ret_length = length - skip;
+			return cookies + skip;
 		}
-		cookie += length;
-		cookie += *cookie == ';';
+		cookies += length;
+		cookies += *cookies == ';';
 	}
-	return false;
+	return NULL;
+}
+
+bool tc_auth_session_parse(const char *cookie, bool is_tls, struct tc_auth_session *ret_session)
+{
+	unsigned char secret[TC_AUTH_SECRET_SIZE];
+	size_t length = 0;
+	const char *value = find_cookie(cookie, TC_AUTH_COOKIE_SECURE "=", &length);
+	bool is_secure = value != NULL;
+
+	if (!value && !is_tls)
+		value = find_cookie(cookie, TC_AUTH_COOKIE "=", &length);
+	if (!value || !tc_auth_token_parse(value, length, &ret_session->key, secret))
+		return false;
+	derive_csrf(ret_session, secret);
+	ret_session->is_secure = is_secure;
+	return true;
+}
+
+bool tc_auth_is_tls(const char *protocol)
+{
+	return protocol && strcspn(protocol, ", \t") == strlen("https") &&
+	       strncasecmp(protocol, "https", strlen("https")) == 0;
 }
 
 char *tc_auth_session_format_cookie(const char *token, unsigned max_age_s, bool is_secure)
 {
 	char *text = NULL;
 
-	if (asprintf(&text, TC_AUTH_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%u%s",
-		     token ? token : "", token ? max_age_s : 0, is_secure ? "; Secure" : "") < 0)
+	if (asprintf(&text, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%u%s",
+		     is_secure ? TC_AUTH_COOKIE_SECURE : TC_AUTH_COOKIE, token ? token : "",
+		     token ? max_age_s : 0, is_secure ? "; Secure" : "") < 0)
 		return NULL;
 	return text;
 }

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define SECONDS_PER_HOUR 3600u
 
@@ -94,13 +93,14 @@ static void run_get_session(struct tc_call *call)
 
 /* --- logging in --- */
 
-/* Whether the browser speaks TLS, to a proxy before us: we speak none. Who lies here gets a cookie that is
- * sent back less often. */
-static bool came_by_tls(const struct tc_http_request *request)
+/* A page of another site must not log its visitors in as somebody: they would work for him. It cannot send JSON
+ * without being asked where it is from, by its browser; this is for one that forgets to ask. */
+static bool is_from_elsewhere(const struct tc_http_request *request)
 {
-	const char *protocol = tc_http_request_header(request, "X-Forwarded-Proto");
+	const char *origin = tc_http_request_header(request, "Origin");
+	const char *host = tc_http_request_header(request, "Host");
 
-	return protocol && strcasecmp(protocol, "https") == 0;
+	return origin && !(host && tc_auth_origin_matches(origin, host));
 }
 
 static void reply_limited(struct tc_call *call, unsigned wait_s)
@@ -182,10 +182,16 @@ static void run_log_in(struct tc_call *call)
 {
 	const struct tc_http_request *request = tc_call_request(call);
 	const struct tc_auth_options *options = options_of(call);
-	struct attempt *attempt = start_attempt(call);
 	char address[TC_HTTP_ADDRESS_SIZE];
 	const char *forwarded = NULL;
+	struct attempt *attempt;
 
+	if (is_from_elsewhere(request)) {
+		tc_call_reply_problem_text(
+			call, 403, "Logging in needs an Origin, if any, that is this server");
+		return;
+	}
+	attempt = start_attempt(call);
 	if (!attempt)
 		return;
 	if (options->trust_proxy)
@@ -193,7 +199,8 @@ static void run_log_in(struct tc_call *call)
 	tc_http_request_address(request, address);
 	tc_auth_client_format(address, forwarded, attempt->login.client);
 	attempt->login.name = tc_call_string(call, "name");
-	attempt->is_secure = options->cookie_secure || came_by_tls(request);
+	attempt->is_secure = options->cookie_secure ||
+			     tc_auth_is_tls(tc_http_request_header(request, "X-Forwarded-Proto"));
 	tc_call_submit(call, tc_call_app(call)->work, admit_job);
 }
 
@@ -207,7 +214,8 @@ static void forget_session(struct tc_call *call)
 static void run_log_out(struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
-	char *cookie = tc_auth_session_format_cookie(NULL, 0, options_of(call)->cookie_secure);
+	char *cookie = tc_auth_session_format_cookie(
+		NULL, 0, options_of(call)->cookie_secure || caller->has_secure_cookie);
 	struct tocsin_error error;
 
 	if (caller->session[0]) {
