@@ -79,6 +79,31 @@ def test_at_once(nodes):
     assert [is_limited(reply) for reply in replies].count(False) == PER_NAME
 
 
+def test_of_an_address_at_once(nodes):
+    """Many names from one address, on two nodes and by both of log-in's addresses: one count. Seen to fail, 28 of 28
+    checked, with only the name counted."""
+    def attempt(number):
+        path = SESSION if number // 2 % 2 else "/rest/auth/logIn"
+        return Api(nodes[number % 2].url, None).call("POST", path, {"name": f"name {number}", "password": WRONG},
+                                                     {"X-Forwarded-For": "203.0.113.7"})
+
+    with concurrent.futures.ThreadPoolExecutor(28) as pool:
+        replies = list(pool.map(attempt, range(28)))
+    assert [is_limited(reply) for reply in replies].count(False) == PER_ADDRESS
+
+
+def test_one_address_locks_few_out(nodes):
+    """Whoever fails for one name after the other from one address shuts as many out as the two limits allow, and from
+    then on himself: an attempt that his address may not make counts for no name. Seen to fail with a
+    name counted that its address was refused for."""
+    names = [make_user(nodes[0].api, "viewer")["name"] for _ in range(PER_ADDRESS // PER_NAME + 2)]
+    for name in names:
+        for number in range(PER_NAME):
+            try_login(nodes[number % 2].url, name, WRONG, client="203.0.113.7")
+    statuses = [try_login(nodes[0].url, name, client="198.51.100.1").status for name in names]
+    assert statuses == [429] * (PER_ADDRESS // PER_NAME) + [201] * 2
+
+
 def test_success_counts_for_nothing(nodes):
     """An office behind one address logs in all morning."""
     name = make_user(nodes[0].api, "viewer")["name"]
