@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 import psycopg2
+import pytest
 
 from api import Api
 from cluster import free_port, program
