@@ -4,7 +4,7 @@
 
 #include "base/macro.h"
 #include "base/utf8.h"
-#include "pg/query.h"
+#include "core/store.h"
 #include "sql_app.h"
 #include <assert.h>
 #include <sodium.h>
@@ -24,27 +24,6 @@ static void hash_key(const char *key, char ret_hex[static HASH_HEX_SIZE])
 	crypto_generichash(hash, sizeof(hash), (const unsigned char *)key, strlen(key), NULL, 0);
 	memcpy(ret_hex, "\\x", 2);
 	sodium_bin2hex(ret_hex + 2, HASH_HEX_SIZE - 2, hash, sizeof(hash));
-}
-
-static int query(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-		 PGresult **ret_rows, struct tocsin_error *error)
-{
-	struct tocsin_connection *connection;
-	int result = tocsin_pool_acquire(pool, &connection, error);
-
-	if (result)
-		return result;
-	result = tc_query(connection, sql, values, ret_rows, error);
-	tocsin_pool_release(connection);
-	return result;
-}
-
-static int take_json(const PGresult *rows, struct tc_buffer *ret_json, struct tocsin_error *error)
-{
-	tc_buffer_append(ret_json, PQgetvalue(rows, 0, 0), (size_t)PQgetlength(rows, 0, 0));
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for an answer");
-	return TOCSIN_OK;
 }
 
 static int check_name(const char *name, struct tocsin_error *error)
@@ -79,12 +58,12 @@ int tc_source_create(struct tocsin_pool *pool, const struct tc_source_request *r
 	sodium_bin2hex(key, sizeof(key), random, sizeof(random));
 	hash_key(key, hex);
 	tc_uuid_new(id);
-	result = query(pool, &tc_sql_alert_create_source, values, &rows, error);
+	result = tc_store_run(pool, &tc_sql_alert_create_source, values, &rows, error);
 	if (!result && PQntuples(rows) == 0)
 		result = tocsin_error_set(error, TOCSIN_E_EXISTS,
 					  "There is a source called \"%.400s\"", request->name);
 	if (!result && ret_json)
-		result = take_json(rows, ret_json, error);
+		result = tc_store_take(rows, 0, ret_json, error);
 	if (!result)
 		memcpy(ret_key, key, sizeof(key));
 	sodium_memzero(random, sizeof(random));
@@ -105,8 +84,8 @@ int tc_source_list(struct tocsin_pool *pool, unsigned limit, const char *cursor,
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"cursor must be what nextCursor said");
 	snprintf(limit_text, sizeof(limit_text), "%u", limit);
-	result = query(pool, &tc_sql_alert_list_sources, values, &rows, error);
-	return result ? result : take_json(rows, ret_json, error);
+	result = tc_store_run(pool, &tc_sql_alert_list_sources, values, &rows, error);
+	return result ? result : tc_store_take(rows, 0, ret_json, error);
 }
 
 int tc_source_revoke(struct tocsin_pool *pool, const char *id, const char *actor,
@@ -118,7 +97,7 @@ int tc_source_revoke(struct tocsin_pool *pool, const char *id, const char *actor
 
 	if (!tc_uuid_is_valid(id))
 		return tocsin_error_set(error, TOCSIN_E_INVALID, "a source's id is a UUID");
-	result = query(pool, &tc_sql_alert_revoke_source, values, &rows, error);
+	result = tc_store_run(pool, &tc_sql_alert_revoke_source, values, &rows, error);
 	if (result)
 		return result;
 	if (PQntuples(rows) == 0)

@@ -220,9 +220,8 @@ int tc_auth_login_open(struct tocsin_pool *pool, const struct tc_auth_login *log
 int tc_auth_login_close(struct tocsin_pool *pool, const char *session_id, const char *actor,
 			struct tocsin_error *error)
 {
-	return tc_auth_store_run(pool, &tc_sql_auth_end_session,
-				 (const char *[]){session_id, tc_auth_store_actor(actor)}, NULL,
-				 error);
+	return tc_store_run(pool, &tc_sql_auth_end_session,
+			    (const char *[]){session_id, tc_auth_store_actor(actor)}, NULL, error);
 }
 
 struct forgiveness {

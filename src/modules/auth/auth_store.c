@@ -10,35 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-int tc_auth_store_run(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-		      PGresult **ret_result, struct tocsin_error *error)
-{
-	struct tocsin_connection *connection;
-	int result;
-
-	result = tocsin_pool_acquire(pool, &connection, error);
-	if (result)
-		return result;
-	result = tc_query(connection, sql, values, ret_result, error);
-	tocsin_pool_release(connection);
-	return result;
-}
-
 bool tc_auth_store_is_role(const char *role)
 {
 	for (const char *const *name = tc_auth_roles(); *name; name++)
 		if (strcmp(*name, role) == 0)
 			return true;
 	return false;
-}
-
-int tc_auth_store_take_json(const PGresult *rows, struct tc_buffer *ret_json,
-			    struct tocsin_error *error)
-{
-	tc_buffer_append(ret_json, PQgetvalue(rows, 0, 0), (size_t)PQgetlength(rows, 0, 0));
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for an answer");
-	return TOCSIN_OK;
 }
 
 int tc_auth_store_check_page(unsigned limit, unsigned limit_max, const char *cursor,
@@ -100,9 +77,9 @@ int tc_auth_create_key(struct tocsin_pool *pool, const struct tc_auth_key_reques
 	if (result)
 		return result;
 	key_values(values, request, &key, hex);
-	result = tc_auth_store_run(pool, &tc_sql_auth_create_key, values, &rows, error);
+	result = tc_store_run(pool, &tc_sql_auth_create_key, values, &rows, error);
 	if (!result && ret_json)
-		result = tc_auth_store_take_json(rows, ret_json, error);
+		result = tc_store_take(rows, 0, ret_json, error);
 	if (!result)
 		memcpy(ret_key, text, sizeof(text));
 	sodium_memzero(text, sizeof(text));
@@ -121,9 +98,9 @@ int tc_auth_list_keys(struct tocsin_pool *pool, unsigned limit, const char *curs
 	result = tc_auth_store_check_page(limit, TC_AUTH_LIST_MAX, cursor, limit_text, error);
 	if (result)
 		return result;
-	result = tc_auth_store_run(pool, &tc_sql_auth_list_keys,
-				   (const char *[]){limit_text, cursor}, &rows, error);
-	return result ? result : tc_auth_store_take_json(rows, ret_json, error);
+	result = tc_store_run(pool, &tc_sql_auth_list_keys, (const char *[]){limit_text, cursor},
+			      &rows, error);
+	return result ? result : tc_store_take(rows, 0, ret_json, error);
 }
 
 int tc_auth_revoke_key(struct tocsin_pool *pool, const char *id, const char *actor,
@@ -134,8 +111,8 @@ int tc_auth_revoke_key(struct tocsin_pool *pool, const char *id, const char *act
 
 	if (!tc_uuid_is_valid(id))
 		return tocsin_error_set(error, TOCSIN_E_INVALID, "a key's id is a UUID");
-	result = tc_auth_store_run(pool, &tc_sql_auth_revoke_key,
-				   (const char *[]){id, tc_auth_store_actor(actor)}, &rows, error);
+	result = tc_store_run(pool, &tc_sql_auth_revoke_key,
+			      (const char *[]){id, tc_auth_store_actor(actor)}, &rows, error);
 	if (result)
 		return result;
 	if (PQntuples(rows) == 0)

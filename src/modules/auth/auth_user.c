@@ -69,13 +69,13 @@ int tc_auth_user_create(struct tocsin_pool *pool, const struct tc_auth_user_requ
 	if (result)
 		return result;
 	tc_uuid_new(id);
-	result = tc_auth_store_run(
+	result = tc_store_run(
 		pool, &tc_sql_auth_create_user,
 		(const char *[]){id, request->name, request->role, request->password_hash, actor},
 		&rows, error);
 	if (result)
 		return name_conflict(result, error);
-	return ret_json ? tc_auth_store_take_json(rows, ret_json, error) : TOCSIN_OK;
+	return ret_json ? tc_store_take(rows, 0, ret_json, error) : TOCSIN_OK;
 }
 
 struct update {
@@ -123,7 +123,7 @@ int tc_auth_user_update(struct tocsin_pool *pool, const char *id,
 	if (result == TOCSIN_OK)
 		result = tocsin_pool_transact(pool, update, &context, error);
 	if (result == TOCSIN_OK && ret_json)
-		result = tc_auth_store_take_json(context.rows, ret_json, error);
+		result = tc_store_take(context.rows, 0, ret_json, error);
 	if (result == TOCSIN_OK && request->password_hash)
 		result = tc_auth_login_forgive(pool, PQgetvalue(context.rows, 0, 1), error);
 	PQclear(context.rows);
@@ -137,9 +137,9 @@ int tc_auth_user_delete(struct tocsin_pool *pool, const char *id, const char *ac
 	int result = check_id(id, error);
 
 	if (result == TOCSIN_OK)
-		result = tc_auth_store_run(pool, &tc_sql_auth_delete_user,
-					   (const char *[]){id, tc_auth_store_actor(actor)}, &rows,
-					   error);
+		result = tc_store_run(pool, &tc_sql_auth_delete_user,
+				      (const char *[]){id, tc_auth_store_actor(actor)}, &rows,
+				      error);
 	if (result == TOCSIN_OK && PQntuples(rows) == 0)
 		return not_found(id, error);
 	return result;
@@ -154,9 +154,9 @@ int tc_auth_user_list(struct tocsin_pool *pool, unsigned limit, const char *curs
 		tc_auth_store_check_page(limit, TC_AUTH_USER_LIST_MAX, cursor, limit_text, error);
 
 	if (result == TOCSIN_OK)
-		result = tc_auth_store_run(pool, &tc_sql_auth_list_users,
-					   (const char *[]){limit_text, cursor}, &rows, error);
-	return result ? result : tc_auth_store_take_json(rows, ret_json, error);
+		result = tc_store_run(pool, &tc_sql_auth_list_users,
+				      (const char *[]){limit_text, cursor}, &rows, error);
+	return result ? result : tc_store_take(rows, 0, ret_json, error);
 }
 
 int tc_auth_user_find(struct tocsin_pool *pool, const char *name, char ret_id[static 37],
@@ -166,7 +166,7 @@ int tc_auth_user_find(struct tocsin_pool *pool, const char *name, char ret_id[st
 	int result = tc_auth_user_check_name(name, error);
 
 	if (result == TOCSIN_OK)
-		result = tc_auth_store_run(pool, &tc_sql_auth_find_login, &name, &rows, error);
+		result = tc_store_run(pool, &tc_sql_auth_find_login, &name, &rows, error);
 	if (result == TOCSIN_OK && PQntuples(rows) == 0)
 		result = tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "there is no user %.200s",
 					  name);

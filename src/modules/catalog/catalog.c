@@ -3,53 +3,27 @@
 
 #include "base/macro.h"
 #include "core/page.h"
-#include "pg/query.h"
+#include "core/store.h"
 #include "sql_app.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A read whose connection was lost is asked once more, on another connection. */
-#define READ_ATTEMPTS 2
-
 #define SYSTEM_ID_SIZE (255 * 4 + 1) /* characters of UTF-8, NUL */
 #define TIME_DIGITS    18
-
-static int read_rows(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-		     PGresult **ret_result, struct tocsin_error *error)
-{
-	int result = TOCSIN_OK;
-
-	for (unsigned i = 0; i < READ_ATTEMPTS; i++) {
-		struct tocsin_connection *connection;
-
-		result = tocsin_pool_acquire(pool, &connection, error);
-		if (result)
-			return result;
-		result = tc_query(connection, sql, values, ret_result, error);
-		tocsin_pool_release(connection);
-		if (result != TOCSIN_E_UNAVAILABLE)
-			return result;
-	}
-	return result;
-}
 
 static int read_one(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
 		    const char *what, struct tc_buffer *ret_json, struct tocsin_error *error)
 {
 	TC_RESULT *rows = NULL;
-	int result = read_rows(pool, sql, values, &rows, error);
+	int result = tc_store_read(pool, sql, values, &rows, error);
 
 	if (result)
 		return result;
 	if (PQntuples(rows) == 0)
 		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "There is no %s %.255s", what,
 					values[0]);
-	tc_buffer_append(ret_json, PQgetvalue(rows, 0, 0), (size_t)PQgetlength(rows, 0, 0));
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
+	return tc_store_take(rows, 0, ret_json, error);
 }
 
 /* "MICROSECONDS.ID"; `time` gets the first part, *ret_id points to the second. */
@@ -86,7 +60,7 @@ int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catal
 	if (filter->discovered)
 		values[3] = *filter->discovered ? "t" : "f";
 	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
-	result = read_rows(work_pool, sql, values, &rows, error);
+	result = tc_store_read(work_pool, sql, values, &rows, error);
 	return result ? result : tc_page_format(rows, "systems", filter->limit, ret_json, error);
 }
 
@@ -108,7 +82,7 @@ int tc_catalog_list_groups(struct tocsin_pool *work_pool, unsigned limit, const 
 
 	assert(limit >= 1 && limit <= TC_CATALOG_LIST_MAX);
 	snprintf(limit_text, sizeof(limit_text), "%u", limit + 1);
-	result = read_rows(work_pool, &tc_sql_catalog_list_groups, values, &rows, error);
+	result = tc_store_read(work_pool, &tc_sql_catalog_list_groups, values, &rows, error);
 	return result ? result : tc_page_format(rows, "groups", limit, ret_json, error);
 }
 

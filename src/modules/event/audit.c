@@ -2,6 +2,7 @@
 #include "modules/event/event.h"
 
 #include "core/page.h"
+#include "core/store.h"
 #include "sql_app.h"
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,6 @@
 /* A list shows also what is not copied yet, so nobody waits for a copy, and one of many events costs creates
  * less than many of a few. */
 #define COPY_PACE_MS 500u
-
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
 
 static int copy(struct tocsin_connection *connection, const struct tc_event_span *span,
 		void *userdata, struct tocsin_error *error)
@@ -54,7 +53,6 @@ int tc_event_audit_list(struct tocsin_pool *work_pool, const struct tc_event_aud
 	const char *const values[] = {limit, filter->cursor,
 				      filter->subject ? filter->subject : filter->actor,
 				      filter->actor};
-	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
 	TC_RESULT *rows = NULL;
 	int result;
 
@@ -63,8 +61,6 @@ int tc_event_audit_list(struct tocsin_pool *work_pool, const struct tc_event_aud
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"cursor is not one that a list gave");
 	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
-	result = tocsin_pool_acquire(work_pool, &connection, error);
-	if (result == TOCSIN_OK)
-		result = tc_query(connection, find_statement(filter), values, &rows, error);
+	result = tc_store_read(work_pool, find_statement(filter), values, &rows, error);
 	return result ? result : tc_page_format(rows, "entries", filter->limit, ret_json, error);
 }

@@ -49,9 +49,9 @@ int tc_incident_open(struct tocsin_pool *work_pool, const struct tc_incident_dra
 	if (r)
 		return r;
 	is_refused = tc_result_get(open.rows, 0, TC_INCIDENT_OPEN_UNKNOWN) != NULL;
-	r = tc_incident_append(open.rows,
-			       is_refused ? TC_INCIDENT_OPEN_UNKNOWN : TC_INCIDENT_OPEN_DOCUMENT,
-			       ret_json, error);
+	r = tc_store_take(open.rows,
+			  is_refused ? TC_INCIDENT_OPEN_UNKNOWN : TC_INCIDENT_OPEN_DOCUMENT,
+			  ret_json, error);
 	if (r == TOCSIN_OK)
 		*ret_refused = is_refused;
 	return r;

@@ -64,7 +64,7 @@ int tc_incident_update(struct tocsin_pool *work_pool, const struct tc_incident_w
 	if (r)
 		return r;
 	is_refused = tc_result_get(change.done, 0, 0) != NULL;
-	r = tc_incident_append(is_refused ? change.done : change.shown, 0, ret_json, error);
+	r = tc_store_take(is_refused ? change.done : change.shown, 0, ret_json, error);
 	if (r == TOCSIN_OK)
 		*ret_refused = is_refused;
 	return r;
@@ -89,7 +89,7 @@ int tc_incident_resolve(struct tocsin_pool *work_pool, const struct tc_incident_
 		return r;
 	if (ret_changed)
 		*ret_changed = PQcmdTuples(change.done)[0] == '1';
-	return ret_json ? tc_incident_append(change.shown, 0, ret_json, error) : TOCSIN_OK;
+	return ret_json ? tc_store_take(change.shown, 0, ret_json, error) : TOCSIN_OK;
 }
 
 int tc_incident_delete(struct tocsin_pool *work_pool, const char *id, const char *actor,

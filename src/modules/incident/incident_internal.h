@@ -1,20 +1,12 @@
 /* modules/incident/incident_internal.h: inside the room: how the service reads and changes. */
 #pragma once
 
+#include "core/store.h"
 #include "modules/incident/incident.h"
-#include "pg/query.h"
 
 int tc_incident_not_found(const char *id, struct tocsin_error *error);
 
-/* Appends a value of the first row. NOMEM. */
-int tc_incident_append(const PGresult *result, int column, struct tc_buffer *ret_json,
-		       struct tocsin_error *error);
-
-/* A read; one whose connection was lost is asked once more, on another connection. On success the caller
- * owns *ret_result. Blocks. */
-int tc_incident_read(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-		     PGresult **ret_result, struct tocsin_error *error);
-/* The same for a statement whose answer is one row with one document. */
+/* A read (core/store.h) whose answer is one row with one document. Blocks. */
 int tc_incident_read_document(struct tocsin_pool *pool, const struct tc_sql *sql,
 			      const char *const *values, struct tc_buffer *ret_json,
 			      struct tocsin_error *error);

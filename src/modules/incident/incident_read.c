@@ -2,51 +2,14 @@
 #include "modules/incident/incident_internal.h"
 
 #include "base/uuid.h"
+#include "core/page.h"
 #include "sql_app.h"
 #include <stdio.h>
 #include <string.h>
 
-/* A read whose connection was lost is asked once more, on another connection. */
-#define TC_INCIDENT_READ_ATTEMPTS 2
-
 int tc_incident_not_found(const char *id, struct tocsin_error *error)
 {
 	return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "There is no incident %.64s", id);
-}
-
-static int finish_json(struct tc_buffer *json, struct tocsin_error *error)
-{
-	if (json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
-}
-
-int tc_incident_append(const PGresult *result, int column, struct tc_buffer *ret_json,
-		       struct tocsin_error *error)
-{
-	tc_buffer_append(ret_json, PQgetvalue(result, 0, column),
-			 (size_t)PQgetlength(result, 0, column));
-	return finish_json(ret_json, error);
-}
-
-int tc_incident_read(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-		     PGresult **ret_result, struct tocsin_error *error)
-{
-	int r = TOCSIN_OK;
-
-	for (unsigned attempt = 0; attempt < TC_INCIDENT_READ_ATTEMPTS; attempt++) {
-		struct tocsin_connection *connection;
-
-		r = tocsin_pool_acquire(pool, &connection, error);
-		if (r)
-			return r;
-		r = tc_query(connection, sql, values, ret_result, error);
-		tocsin_pool_release(connection);
-		if (r != TOCSIN_E_UNAVAILABLE)
-			return r;
-	}
-	return r;
 }
 
 int tc_incident_read_document(struct tocsin_pool *pool, const struct tc_sql *sql,
@@ -54,9 +17,9 @@ int tc_incident_read_document(struct tocsin_pool *pool, const struct tc_sql *sql
 			      struct tocsin_error *error)
 {
 	TC_RESULT *result = NULL;
-	int r = tc_incident_read(pool, sql, values, &result, error);
+	int r = tc_store_read(pool, sql, values, &result, error);
 
-	return r ? r : tc_incident_append(result, 0, ret_json, error);
+	return r ? r : tc_store_take(result, 0, ret_json, error);
 }
 
 int tc_incident_get(struct tocsin_pool *work_pool, const char *id, const char *visibility,
@@ -64,13 +27,13 @@ int tc_incident_get(struct tocsin_pool *work_pool, const char *id, const char *v
 {
 	const char *const values[] = {id, visibility};
 	TC_RESULT *result = NULL;
-	int r = tc_incident_read(work_pool, &tc_sql_incident_get, values, &result, error);
+	int r = tc_store_read(work_pool, &tc_sql_incident_get, values, &result, error);
 
 	if (r)
 		return r;
 	if (PQntuples(result) == 0)
 		return tc_incident_not_found(id, error);
-	return tc_incident_append(result, 0, ret_json, error);
+	return tc_store_take(result, 0, ret_json, error);
 }
 
 static const struct tc_sql *list_statement(const struct tc_incident_filter *filter)
@@ -90,29 +53,14 @@ int tc_incident_list(struct tocsin_pool *work_pool, const struct tc_incident_fil
 	char limit[12]; /* one more than shown says whether there is a next page */
 	const char *const values[] = {limit, filter->cursor, filter->status, filter->system};
 	TC_RESULT *result = NULL;
-	int r, shown;
+	int r;
 
 	if (filter->cursor && !tc_uuid_is_valid(filter->cursor))
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"cursor is not one that a list gave");
 	snprintf(limit, sizeof(limit), "%u", filter->limit + 1);
-	r = tc_incident_read(work_pool, list_statement(filter), values, &result, error);
-	if (r)
-		return r;
-	shown = TC_MIN(PQntuples(result), (int)filter->limit);
-	tc_buffer_append_text(ret_json, "{\"incidents\":[");
-	for (int row = 0; row < shown; row++) {
-		if (row > 0)
-			tc_buffer_append_text(ret_json, ",");
-		tc_buffer_append(ret_json, PQgetvalue(result, row, 1),
-				 (size_t)PQgetlength(result, row, 1));
-	}
-	tc_buffer_append_text(ret_json, "]");
-	if (PQntuples(result) > shown)
-		tc_buffer_append_format(ret_json, ",\"nextCursor\":\"%s\"",
-					PQgetvalue(result, shown - 1, 0));
-	tc_buffer_append_text(ret_json, "}");
-	return finish_json(ret_json, error);
+	r = tc_store_read(work_pool, list_statement(filter), values, &result, error);
+	return r ? r : tc_page_format(result, "incidents", filter->limit, ret_json, error);
 }
 
 int tc_incident_has_suppression(struct tocsin_pool *work_pool, const char *system,

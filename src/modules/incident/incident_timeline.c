@@ -26,7 +26,7 @@ static int judge(const struct tc_incident_change *change, const char *what, cons
 	if (conflict)
 		return tocsin_error_set(error, TOCSIN_E_EXISTS, "%s",
 					full ? full : "It is there already");
-	return ret_json ? tc_incident_append(change->shown, 0, ret_json, error) : TOCSIN_OK;
+	return ret_json ? tc_store_take(change->shown, 0, ret_json, error) : TOCSIN_OK;
 }
 
 static int change_part(struct tocsin_pool *pool, struct tc_incident_change *change,
@@ -54,7 +54,7 @@ int tc_incident_add_update(struct tocsin_pool *work_pool, const struct tc_incide
 
 	tc_uuid_new(id);
 	r = tc_incident_change_run(work_pool, &change, error);
-	return r ? r : tc_incident_append(change.done, 0, ret_json, error);
+	return r ? r : tc_store_take(change.done, 0, ret_json, error);
 }
 
 int tc_incident_edit_update(struct tocsin_pool *work_pool, const struct tc_incident_edit *edit,

@@ -1,0 +1,38 @@
+/* core/store.c: see store.h. */
+#include "core/store.h"
+
+#define READ_ATTEMPTS 2
+
+int tc_store_run(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
+		 PGresult **ret_rows, struct tocsin_error *error)
+{
+	struct tocsin_connection *connection;
+	int result = tocsin_pool_acquire(pool, &connection, error);
+
+	if (result)
+		return result;
+	result = tc_query(connection, sql, values, ret_rows, error);
+	tocsin_pool_release(connection);
+	return result;
+}
+
+int tc_store_read(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
+		  PGresult **ret_rows, struct tocsin_error *error)
+{
+	int result = TOCSIN_E_UNAVAILABLE;
+
+	for (unsigned i = 0; i < READ_ATTEMPTS && result == TOCSIN_E_UNAVAILABLE; i++)
+		result = tc_store_run(pool, sql, values, ret_rows, error);
+	return result;
+}
+
+int tc_store_take(const PGresult *rows, int column, struct tc_buffer *ret_json,
+		  struct tocsin_error *error)
+{
+	tc_buffer_append(ret_json, PQgetvalue(rows, 0, column),
+			 (size_t)PQgetlength(rows, 0, column));
+	if (ret_json->failed)
+		return tocsin_error_set(error, TOCSIN_E_NOMEM,
+					"Out of memory, or an answer too large");
+	return TOCSIN_OK;
+}
