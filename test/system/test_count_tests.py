@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from programs import need
 from server import REPOSITORY
 
 REPORT = """<testsuites><testsuite errors="{errors}" failures="0" skipped="1" tests="3">
@@ -36,3 +37,9 @@ def test_a_missing_report_is_a_failure(tmp_path):
     done = subprocess.run([REPOSITORY / "script/count-tests", tmp_path / "none", tmp_path / "none"], capture_output=True,
                           text=True, check=False)
     assert done.stdout.splitlines() == ["0 passed, 2 failed"] and done.returncode == 1
+
+
+def test_a_missing_program_fails_its_test():
+    """Seen to fail with a skip in its place."""
+    with pytest.raises(pytest.fail.Exception, match="script/install-packages test installs it"):
+        need("a program that nobody has")
