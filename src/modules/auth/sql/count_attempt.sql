@@ -1,6 +1,6 @@
 -- Counts an attempt to log in, before it is made: so that many at once cannot get past the limit.
 -- $1 who: 'name:<name>' or 'address:<address>', $2 limit, $3 window in seconds
--- Columns: admitted, wait_s (until the window ends).
+-- Columns: admitted, wait_s (until the window ends; one that began after this transaction is no longer than others).
 insert into login_attempts as a (key, attempts, started_at)
 values (sha256(convert_to(lower($1), 'UTF8')), 1, now())
 on conflict (key) do update set
@@ -9,5 +9,5 @@ on conflict (key) do update set
 	started_at = case when a.started_at <= now() - make_interval(secs => $3::integer) then now()
 		else a.started_at end
 returning attempts <= $2::integer as admitted,
-	greatest(1, ceil(extract(epoch from
-		started_at + make_interval(secs => $3::integer) - now())))::integer as wait_s
+	least($3::integer, greatest(1, ceil(extract(epoch from
+		started_at + make_interval(secs => $3::integer) - now()))))::integer as wait_s
