@@ -16,7 +16,7 @@
 /* Of one item by itself, while another attempt may help. */
 #define TC_BATCHER_ATTEMPTS 3u
 /* When a second batch starts beside one that is under way: see is_worth_a_batch. */
-#define TC_BATCHER_OVERLAP_ITEMS 32u
+#define TC_BATCHER_OVERLAP_ITEMS 16u
 #define TC_BATCHER_OVERLAP_MS    2u
 
 struct tc_batcher {
