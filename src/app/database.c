@@ -110,18 +110,40 @@ static struct flock turn_byte(short type)
 	return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
 }
 
-/* Root's command makes the file for whose directory it is: that user's commands have to open it, too. */
+/* Root's command makes the file for whose directory it is: that user's commands have to open it, too. So it
+ * appears under its name as that user's, or not at all. -1: errno says why. */
 static int make_users(const char *path, const char *directory)
 {
-	TC_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	TC_CLOSE int fd = -1;
+	TC_FREE char *draft = NULL;
 	struct stat owner;
+	bool is_made;
+	int why;
 
-	if (fd < 0 && errno == EEXIST)
-		return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && geteuid() == 0 &&
-	    (stat(directory, &owner) < 0 || fchown(fd, owner.st_uid, owner.st_gid) < 0))
+	if (asprintf(&draft, "%s.XXXXXX", path) < 0)
 		return -1;
-	return tc_take_fd(&fd);
+	fd = mkostemp(draft, O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	is_made = (geteuid() != 0 ||
+		   (stat(directory, &owner) == 0 && fchown(fd, owner.st_uid, owner.st_gid) == 0)) &&
+		  link(draft, path) == 0;
+	why = errno;
+	unlink(draft);
+	errno = why;
+	return is_made ? tc_take_fd(&fd) : -1;
+}
+
+static int open_or_make_users(const char *path, const char *directory)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = make_users(path, directory);
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW); /* somebody else was faster */
 }
 
 static int open_users(const struct tc_config *config, struct tc_database *database,
@@ -132,7 +154,7 @@ static int open_users(const struct tc_config *config, struct tc_database *databa
 
 	if (asprintf(&path, "%s/tocsin.users", config->data_directory) < 0)
 		return no_memory(error);
-	database->users_fd = make_users(path, config->data_directory);
+	database->users_fd = open_or_make_users(path, config->data_directory);
 	if (database->users_fd < 0)
 		return tocsin_error_set(error, tc_cluster_judge(errno), "cannot open %s: %s", path,
 					strerror(errno));
