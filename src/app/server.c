@@ -270,10 +270,11 @@ void tc_server_close(struct tc_server *server)
 	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
 	if (app->auth)
 		tc_auth_stop(app->auth); /* it hands over to the work executor */
-	app->work = tc_executor_free(app->work);
+	tc_executor_stop(app->work);     /* and so do these, should they have something left */
 	app->alerts = tc_alert_intake_free(app->alerts);
 	app->deleter = tc_catalog_deleter_free(app->deleter);
 	app->creator = tc_incident_creator_free(app->creator);
+	app->work = tc_executor_free(app->work);
 	server->router = tc_router_free(server->router);
 	tc_buffer_deinit(&server->openapi);
 	tc_buffer_deinit(&server->docs);

@@ -128,10 +128,10 @@ int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
 	return result;
 }
 
-struct tc_executor *tc_executor_free(struct tc_executor *executor)
+void tc_executor_stop(struct tc_executor *executor)
 {
 	if (!executor)
-		return NULL;
+		return;
 	tc_mutex_lock(&executor->mutex);
 	executor->closing = true;
 	pthread_cond_broadcast(&executor->work);
@@ -139,8 +139,17 @@ struct tc_executor *tc_executor_free(struct tc_executor *executor)
 	tc_mutex_unlock(&executor->mutex);
 	for (unsigned i = 0; i < executor->threads_count; i++)
 		pthread_join(executor->threads[i], NULL);
+	executor->threads_count = 0;
 	if (executor->has_warden)
 		pthread_join(executor->warden, NULL);
+	executor->has_warden = false;
+}
+
+struct tc_executor *tc_executor_free(struct tc_executor *executor)
+{
+	if (!executor)
+		return NULL;
+	tc_executor_stop(executor);
 	pthread_cond_destroy(&executor->work);
 	pthread_cond_destroy(&executor->oldest);
 	pthread_mutex_destroy(&executor->mutex);

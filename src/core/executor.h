@@ -24,7 +24,10 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
  * what waits behind them without end. Once, before the first job. */
 int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
 			   struct tocsin_error *error);
-/* Runs what is queued, then joins the threads and frees. NULL allowed, returns NULL. */
+/* Runs what is queued, and joins the threads. Submit answers CLOSED from now on, until it is freed: for those who
+ * may still hand something over. Harmless twice; NULL allowed. */
+void tc_executor_stop(struct tc_executor *executor);
+/* Stops, and frees. NULL allowed, returns NULL. */
 struct tc_executor *tc_executor_free(struct tc_executor *executor);
 /* TOCSIN_OK, FULL, or CLOSED. Does not block. */
 int tc_executor_submit(struct tc_executor *executor, struct tc_job *job);

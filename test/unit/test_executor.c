@@ -180,6 +180,27 @@ static void test_a_stuck_thread_does_not_hold_up_the_queue(void **state)
 	assert_int_equal(done, 1);
 }
 
+/* Stopped, it has run what it had, and answers those who come late until it is freed. */
+static void test_stopped_is_still_there(void **state)
+{
+	struct tc_executor *executor = NULL;
+	struct task tasks[2];
+	atomic_uint done = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		tasks[i] = (struct task){.job.run = run_task, .done = &done};
+	assert_int_equal(tc_executor_new(&executor, "test", 1, 2, NULL), TOCSIN_OK);
+	assert_int_equal(tc_executor_submit(executor, &tasks[0].job), TOCSIN_OK);
+	tc_executor_stop(executor);
+	assert_int_equal(done, 1);
+	assert_int_equal(tc_executor_submit(executor, &tasks[1].job), TOCSIN_E_CLOSED);
+	tc_executor_stop(executor);
+	assert_null(tc_executor_free(executor));
+	assert_int_equal(done, 1);
+	tc_executor_stop(NULL);
+}
+
 static void test_many(void **state)
 {
 	enum { COUNT = 10000 };
@@ -215,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_full_then_drain),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_a_stuck_thread_does_not_hold_up_the_queue),
+		cmocka_unit_test(test_stopped_is_still_there),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_bad_options),
 	};
