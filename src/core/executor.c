@@ -157,7 +157,12 @@ struct tc_executor *tc_executor_free(struct tc_executor *executor)
 	return NULL;
 }
 
-int tc_executor_submit(struct tc_executor *executor, struct tc_job *job)
+/* Whom to wake. */
+struct wakes {
+	bool thread, warden;
+};
+
+static int enqueue(struct tc_executor *executor, struct tc_job *job, struct wakes *ret_wakes)
 {
 	TC_LOCKED(&executor->mutex);
 
@@ -168,10 +173,22 @@ int tc_executor_submit(struct tc_executor *executor, struct tc_job *job)
 	job->queued_ms = tc_clock_ms();
 	tc_list_push_back(&executor->queue, &job->node);
 	executor->queued++;
-	if (executor->is_warden_idle)
-		pthread_cond_signal(&executor->oldest);
-	if (executor->sleeping > 0)
+	*ret_wakes = (struct wakes){executor->sleeping > 0, executor->is_warden_idle};
+	return TOCSIN_OK;
+}
+
+/* Whoever is woken wants the mutex first thing: woken while it is held, he would sleep again at once. */
+int tc_executor_submit(struct tc_executor *executor, struct tc_job *job)
+{
+	struct wakes wakes;
+	int result = enqueue(executor, job, &wakes);
+
+	if (result)
+		return result;
+	if (wakes.thread)
 		pthread_cond_signal(&executor->work);
+	if (wakes.warden)
+		pthread_cond_signal(&executor->oldest);
 	return TOCSIN_OK;
 }
 

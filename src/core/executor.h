@@ -27,7 +27,7 @@ int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
 /* Runs what is queued, and joins the threads. Submit answers CLOSED from now on, until it is freed: for those who
  * may still hand something over. Harmless twice; NULL allowed. */
 void tc_executor_stop(struct tc_executor *executor);
-/* Stops, and frees. NULL allowed, returns NULL. */
+/* Stops, and frees, when nobody submits any more. NULL allowed, returns NULL. */
 struct tc_executor *tc_executor_free(struct tc_executor *executor);
 /* TOCSIN_OK, FULL, or CLOSED. Does not block. */
 int tc_executor_submit(struct tc_executor *executor, struct tc_job *job);
