@@ -111,7 +111,7 @@ int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_
 	tc_cond_init(&server->changed);
 	tc_list_init(&server->requests);
 	tc_http_lane_init(&server->lane, server->options.threads * TC_HTTP_LANE_PER_THREAD);
-	result = tc_http_streams_init(&server->streams, error);
+	result = tc_http_streams_init(&server->streams, options->keepalive_ms, error);
 	if (result == TOCSIN_OK && server->listen_fd < 0)
 		result = tc_bind(options->listen, &server->listen_fd, error);
 	if (result == TOCSIN_OK)

@@ -25,6 +25,8 @@ struct tc_http_options {
 	unsigned max_connections; /* further ones wait in the listen queue */
 	unsigned
 		idle_timeout_s; /* a connection silent for longer is closed; suspended ones are not */
+	unsigned
+		keepalive_ms; /* a quiet stream gets a comment so often; 0: TC_HTTP_STREAM_KEEPALIVE_MS */
 	void (*handler)(struct tc_http_request *request, void *userdata);
 	void *userdata;
 };

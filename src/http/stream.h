@@ -4,7 +4,7 @@
  * text that any number of streams share; a stream holds a reference, not a copy. While its queue is
  * empty the connection is suspended and costs no thread. The queue is bounded: a reader so slow that it would
  * overflow is disconnected at once (it knows the last id it got, and may come back with it).
- * Every TC_HTTP_STREAM_KEEPALIVE_MS an idle stream gets a comment line.
+ * Every TC_HTTP_STREAM_KEEPALIVE_MS (or what the server's options say) an idle stream gets a comment line.
  *
  * A reader that goes away is noticed at once: one thread of the server watches the sockets of all
  * streams, because the library does not look at suspended ones. A reader that only closes its sending

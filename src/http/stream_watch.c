@@ -47,7 +47,7 @@ void tc_http_stream_attach(struct tc_http_stream *stream, struct tc_http_streams
 
 	tc_mutex_lock(&streams->mutex);
 	atomic_fetch_add(&stream->refs, 1);
-	stream->comment_ms = tc_clock_ms() + TC_HTTP_STREAM_KEEPALIVE_MS;
+	stream->comment_ms = tc_clock_ms() + streams->keepalive_ms;
 	stream->end_ms = stream->life_ms ? tc_clock_ms() + stream->life_ms : 0;
 	tc_list_push_back(&streams->attached, &stream->node);
 	/* The watcher sleeps until the first comment is due: with none there it sleeps for ever. */
@@ -105,7 +105,7 @@ static int comment_some(struct tc_http_streams *streams, struct tc_http_chunk *c
 			return (int)(stream->comment_ms - now_ms);
 		if (i == COMMENTS_MAX)
 			return 0;
-		stream->comment_ms = now_ms + TC_HTTP_STREAM_KEEPALIVE_MS;
+		stream->comment_ms = now_ms + streams->keepalive_ms;
 		tc_list_remove(&stream->node);
 		tc_list_push_back(&streams->attached, &stream->node);
 		if (stream->end_ms && now_ms >= stream->end_ms)
@@ -153,13 +153,16 @@ static void *watch(void *argument)
 
 /* --- all of them --- */
 
-int tc_http_streams_init(struct tc_http_streams *streams, struct tocsin_error *error)
+int tc_http_streams_init(struct tc_http_streams *streams, unsigned keepalive_ms,
+			 struct tocsin_error *error)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = NULL}};
 	int result;
 
-	*streams = (struct tc_http_streams){.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
-					    .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	*streams = (struct tc_http_streams){
+		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		.keepalive_ms = keepalive_ms ? keepalive_ms : TC_HTTP_STREAM_KEEPALIVE_MS};
 	tc_mutex_init(&streams->mutex);
 	tc_list_init(&streams->attached);
 	tc_list_init(&streams->dead);

@@ -21,6 +21,7 @@ struct tc_http_streams {
 	struct tc_list attached; /* in the order of their next comment */
 	struct tc_list dead;     /* detached; for the watcher to let go of */
 	unsigned count;
+	unsigned keepalive_ms;
 	bool is_ending; /* a stream that begins now ends at once */
 	bool must_stop;
 	atomic_ullong cut;
@@ -29,8 +30,9 @@ struct tc_http_streams {
 	bool is_started;
 };
 
-/* Starts the watcher's thread. */
-int tc_http_streams_init(struct tc_http_streams *streams, struct tocsin_error *error);
+/* Starts the watcher's thread. `keepalive_ms`: see struct tc_http_options. */
+int tc_http_streams_init(struct tc_http_streams *streams, unsigned keepalive_ms,
+			 struct tocsin_error *error);
 /* When no connection is left. Joins the thread. Allowed on what failed to start. */
 void tc_http_streams_deinit(struct tc_http_streams *streams);
 /* Ends all in good order, now and from now on. */

@@ -19,12 +19,16 @@
 #define STREAMS_MAX 300
 #define STOP_MS     20000u /* the most a stop may take; it takes a fraction of that */
 #define PATIENCE_MS 60000u /* on a busy machine */
+/* Short, for a test of the age of streams. */
+#define LIFE_MS      50u
+#define KEEPALIVE_MS 20u
 
 /* The owner of streams: every request becomes one. */
 struct owner {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	unsigned count, closed;
+	unsigned life_ms; /* of those that begin from now on */
 	atomic_uint drained;
 	struct tc_http_stream *streams[STREAMS_MAX];
 };
@@ -48,9 +52,11 @@ static void on_closed(void *userdata)
 
 static void handle(struct tc_http_request *request, void *userdata)
 {
-	const struct tc_http_stream_options options = {
-		.queue_max = QUEUE_MAX, .drained = on_drained, .closed = on_closed};
 	TC_LOCKED(&owner.mutex);
+	const struct tc_http_stream_options options = {.queue_max = QUEUE_MAX,
+						       .life_ms = owner.life_ms,
+						       .drained = on_drained,
+						       .closed = on_closed};
 
 	(void)userdata;
 	assert_int_equal(tc_http_stream_start(request, &options, &owner.streams[owner.count], NULL),
@@ -78,13 +84,14 @@ static void await_drained(unsigned count)
 	}
 }
 
-static struct tc_http_server *start(void)
+static struct tc_http_server *start_with(unsigned keepalive_ms)
 {
 	struct tc_http_options options = {.listen = "127.0.0.1:0",
 					  .threads = 2,
 					  .max_body = 1000,
 					  .max_connections = 2 * STREAMS_MAX,
 					  .idle_timeout_s = 30,
+					  .keepalive_ms = keepalive_ms,
 					  .handler = handle};
 	struct tc_http_server *server = NULL;
 
@@ -93,6 +100,11 @@ static struct tc_http_server *start(void)
 	tc_cond_init(&owner.changed);
 	assert_int_equal(tc_http_server_new(&server, &options, NULL), TOCSIN_OK);
 	return server;
+}
+
+static struct tc_http_server *start(void)
+{
+	return start_with(0);
 }
 
 static void stop(struct tc_http_server *server)
@@ -286,6 +298,39 @@ static void test_a_reader_that_leaves_is_noticed(void **state)
 	close(stays);
 }
 
+/* A stream ends by its age, in good order and not before; one without such a bound goes on, and gets comments
+ * meanwhile. With life_ms not heeded by comment_some the read ends when `few` is full; with every stream
+ * ended there the other one's text is lost; with nobody's comments pushed it comes alone. */
+static void test_a_stream_ends_by_its_age(void **state)
+{
+	struct tc_http_server *server = start_with(KEEPALIVE_MS);
+	int stays = open_stream(server, "GET"), ends;
+	char text[64 * 1024], few[1024];
+	uint64_t began_ms;
+
+	(void)state;
+	await(&owner.count, 1);
+	await_drained(1); /* it stands before the other with the watcher */
+	tc_mutex_lock(&owner.mutex);
+	owner.life_ms = LIFE_MS;
+	tc_mutex_unlock(&owner.mutex);
+	began_ms = tc_clock_ms();
+	ends = open_stream(server, "GET");
+	assert_true(read_all(ends, few, sizeof(few)));
+	assert_true(tc_clock_ms() - began_ms >= LIFE_MS);
+	await(&owner.closed, 1);
+	assert_int_equal(push_text(1, "too late"), TOCSIN_E_CLOSED);
+	assert_int_equal(tc_http_server_streams(server), 1);
+	assert_int_equal(push_text(0, "data: on\n\n"), TOCSIN_OK);
+	tc_http_stream_end(owner.streams[0]);
+	assert_true(read_all(stays, text, sizeof(text)));
+	assert_memory_equal(text, ":\n\n", 3);
+	assert_non_null(strstr(text, "\n\ndata: on\n\n"));
+	close(stays);
+	close(ends);
+	stop(server);
+}
+
 /* A reader that does not read is cut off when its queue is full, and nobody else notices. With the bound
  * taken out of push this never ends. */
 static void test_a_slow_reader_is_cut_off(void **state)
@@ -359,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_old_and_headless),
 		cmocka_unit_test(test_nothing_is_lost_between_sleep_and_push),
 		cmocka_unit_test(test_a_reader_that_leaves_is_noticed),
+		cmocka_unit_test(test_a_stream_ends_by_its_age),
 		cmocka_unit_test(test_a_slow_reader_is_cut_off),
 		cmocka_unit_test(test_the_server_stops_with_open_streams),
 	};
