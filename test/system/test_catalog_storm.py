@@ -56,7 +56,7 @@ def check(database, created, deleted):
 
 
 def test_a_system_deleted_during_a_storm_of_creates_for_it(start, database):
-    """Two nodes. Deletions hold the lock key of the creates (test/integration/test_catalog.c shows that), so that no
+    """Two nodes. Deletions hold the lock key of the creates (test_waits_for_the_key of test/integration/test_catalog_delete.c shows that), so that no
     create of theirs meets a deletion. Seen to fail with leave_incidents.sql told to keep quiet."""
     nodes = [start(), start()]
 
