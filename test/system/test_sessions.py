@@ -47,10 +47,22 @@ def test_cookie(node, user, start):
     assert "secure" in cookie_of(try_login(node.url, user["name"], X_Forwarded_Proto="https"))[1]
     assert "secure" not in cookie_of(try_login(node.url, user["name"], X_Forwarded_Proto="http"))[1]
 
+
+def test_cookie_that_is_always_secure(start):
+    """Whatever a proxy says of how the browser came: the name is the one for TLS, and the plain one is nobody's session.
+    Seen to fail with is_secure of a log-in, and with is_tls of a caller (auth.c), going by the proxy alone."""
     strict = start(TOCSIN_COOKIE_SECURE="true", TOCSIN_SESSION_HOURS="2")
     name = make_user(strict.api, "viewer")["name"]
-    attributes = cookie_of(try_login(strict.url, name))[1]
-    assert "secure" in attributes and attributes["max-age"] == "7200"
+    for headers in ({}, {"X-Forwarded-Proto": "http"}):
+        reply = try_login(strict.url, name, **headers)
+        pair, attributes = cookie_of(reply)
+        assert re.fullmatch(r"__Host-tocsin_session=[0-9a-f-]{36}_[\w-]{43}", pair)
+        assert "secure" in attributes and attributes["max-age"] == "7200"
+        assert attributes["path"] == "/" and "domain" not in attributes
+        mine = Session(strict.url, reply)
+        assert mine.call("GET", SESSION, headers=headers).json["csrfToken"] == mine.token
+        plain = {**headers, "Cookie": pair.removeprefix("__Host-")}
+        assert strict.anonymous.call("GET", SESSION, headers=plain).json["kind"] == "anonymous"
 
 
 def test_cookie_over_tls(node, user):
