@@ -7,8 +7,11 @@ import re
 
 import pytest
 
+from metrics import value
 from procedures import Procedures
 from server import Server
+from test_cache import hits
+from waiting import wait_for
 
 EXECUTED = re.compile(r"LOG:  (?:execute (\S+?)(?:/\S+)?|(statement)):")
 OURS = ("incident_", "catalog_", "alert_", "<unnamed>", "statement")
@@ -38,15 +41,21 @@ class Log:
         return [name for name in names if name.startswith(OURS)]
 
 
-@pytest.fixture(name="logged", scope="module")
-def fixture_logged(cluster, module_database):
-    """(procedures of a node, what its database logs, incidents, their systems)"""
+@pytest.fixture(name="node", scope="module")
+def fixture_node(cluster, module_database):
+    """Its database logs."""
     cluster.execute(f"alter database \"{module_database.name}\" set log_statement = 'all'")
     with Server(database_url=module_database.url) as node:
-        do = Procedures(node.start().api, "v1")
-        made = [do.ok("createIncident", title="t", severity="minor", systemIds=[f"s{i}", f"t{i}"], initialMessage="m",
-                      healthOverride="degraded") for i in range(MANY)]
-        yield (do, Log(cluster), [one["id"] for one in made], [f"s{i}" for i in range(MANY)])
+        yield node.start()
+
+
+@pytest.fixture(name="logged", scope="module")
+def fixture_logged(cluster, node):
+    """(procedures of the node, what its database logs, incidents, their systems)"""
+    do = Procedures(node.api, "v1")
+    made = [do.ok("createIncident", title="t", severity="minor", systemIds=[f"s{i}", f"t{i}"], initialMessage="m",
+                  healthOverride="degraded") for i in range(MANY)]
+    return (do, Log(cluster), [one["id"] for one in made], [f"s{i}" for i in range(MANY)])
 
 
 @pytest.mark.parametrize("name", READS)
@@ -69,6 +78,25 @@ def test_nothing_is_asked_without_a_query(logged, name, field, answer):
     log.executed()
     assert do.ok(name, **{field: []}) == answer
     assert log.executed() == []
+
+
+def test_a_cached_read_asks_nothing(node, logged, module_database):
+    """Seen to wait in vain with getIncident not TC_CACHED; and to find
+    statements with a hit that is counted, but goes on to the procedure."""
+    do, log, incidents, _ = logged
+    reads = [lambda: do.ok("getIncident", id=incidents[0]), lambda: do.ok("listIncidents", limit=MANY)]
+
+    def read_from_cache():
+        """(answers, what was executed for them) if all came from the cache."""
+        before, _ = hits(node), log.executed()
+        answers, executed = [read() for read in reads], log.executed()
+        return hits(node) == before + len(reads) and (answers, executed)
+
+    wait_for(lambda: value(node, "tocsin_outbox_events_total") == module_database.value("select count(*) from events"),
+             "the node has read of all changes")
+    (one, page), executed = wait_for(read_from_cache, "all answers come from the cache")
+    assert one["id"] == incidents[0] and len(page["incidents"]) == MANY
+    assert executed == []
 
 
 def test_statements_are_seen(logged):
