@@ -27,11 +27,8 @@
 
 #define EXECUTOR_THREADS_MAX 32u
 #define EXECUTOR_QUEUE_MAX   4096u
-#define HTTP_CONNECTIONS_MAX 16384u
-/* Files and sockets that are no HTTP connections. */
-#define OTHER_FILES_MAX     1024u
-#define HTTP_BODY_MAX       ((size_t)1024 * 1024)
-#define HTTP_IDLE_TIMEOUT_S 75u
+#define HTTP_BODY_MAX        ((size_t)1024 * 1024)
+#define HTTP_IDLE_TIMEOUT_S  75u
 /* Requests in flight have so long to finish; what the database still holds up by then is given up, in
  * time to answer 503 rather than to hang up. */
 #define PATIENCE_MS      15000u
@@ -200,10 +197,11 @@ unsigned tc_server_connections_max(void)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		return HTTP_CONNECTIONS_MAX;
-	if (limit.rlim_cur <= 2 * (rlim_t)OTHER_FILES_MAX)
+		return TC_SERVER_CONNECTIONS_MAX;
+	if (limit.rlim_cur <= 2 * (rlim_t)TC_SERVER_OTHER_FILES_MAX)
 		return (unsigned)limit.rlim_cur / 2;
-	return (unsigned)TC_MIN(limit.rlim_cur - OTHER_FILES_MAX, HTTP_CONNECTIONS_MAX);
+	return (unsigned)TC_MIN(limit.rlim_cur - TC_SERVER_OTHER_FILES_MAX,
+				TC_SERVER_CONNECTIONS_MAX);
 }
 
 static void on_commit(struct tc_app *app)

@@ -42,6 +42,10 @@ struct tc_server *tc_server_from(struct tc_app *app);
 
 /* --- server_events.c: everything behind the outbox, as server.c starts and stops it --- */
 
+/* The most HTTP connections we want, and files and sockets that are none. */
+#define TC_SERVER_CONNECTIONS_MAX 16384u
+#define TC_SERVER_OTHER_FILES_MAX 1024u
+
 /* Most HTTP connections: what the limit of open files leaves, and not more than we want. */
 unsigned tc_server_connections_max(void);
 /* Makes outbox, streams and durable readers; blocks. Whoever subscribes to events does so after this. */

@@ -1,6 +1,7 @@
 /* app/server_events.c: the wiring of the outbox: who reads events, and who is told of commits. */
 #include "app/pools.h"
 #include "app/server.h"
+#include "base/log.h"
 #include "core/cache.h"
 #include "core/event_reader.h"
 #include "core/event_retention.h"
@@ -25,18 +26,32 @@ static void on_access(const char *id, void *userdata)
 		tc_event_live_end_access(app->live, id);
 }
 
+/* Otherwise whoever runs us learns of the limit when streams are refused. */
+static void warn_of_limit(unsigned connections)
+{
+	if (connections < TC_SERVER_CONNECTIONS_MAX)
+		tc_log_warning("serve.connections",
+			       "the limit of open files leaves %u HTTP connections, %u of them for "
+			       "streams of events; %u and %u want a hard limit of %u (ulimit -Hn)",
+			       connections, STREAMS_MAX(connections), TC_SERVER_CONNECTIONS_MAX,
+			       STREAMS_MAX(TC_SERVER_CONNECTIONS_MAX),
+			       TC_SERVER_CONNECTIONS_MAX + TC_SERVER_OTHER_FILES_MAX);
+}
+
 int tc_server_open_events(struct tc_server *server, struct tocsin_error *error)
 {
 	struct tc_app *app = &server->app;
+	unsigned connections = tc_server_connections_max();
 	struct tc_outbox_options outbox = {.hints = app->hints};
-	struct tc_event_live_options live = {
-		.work = app->work,
-		.pool = app->work_pool,
-		.streams_max = STREAMS_MAX(tc_server_connections_max()),
-		.caller_streams_max = server->config->event_streams_per_caller};
+	struct tc_event_live_options live = {.work = app->work,
+					     .pool = app->work_pool,
+					     .streams_max = STREAMS_MAX(connections),
+					     .caller_streams_max =
+						     server->config->event_streams_per_caller};
 	int result = tc_pools_new_events(&server->event_pool, server->config,
 					 server->database.conninfo, error);
 
+	warn_of_limit(connections);
 	outbox.pool = server->event_pool;
 	if (result == TOCSIN_OK)
 		result = tc_outbox_new(&app->outbox, &outbox, error);
