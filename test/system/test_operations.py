@@ -1,5 +1,5 @@
-"""What docs/operations.md promises: nodes behind nginx, PgBouncer, backup and restore. The example configurations are
-the documented files, with their addresses replaced."""
+"""What docs/operations.md promises: connections and files, nodes behind nginx, PgBouncer, backup and restore. The
+example configurations are the documented files, with their addresses replaced."""
 import contextlib
 import re
 import shutil
@@ -12,6 +12,7 @@ import pytest
 
 from api import Api
 from cluster import free_port, program
+from metrics import value
 from programs import need
 from server import BINARY, REPOSITORY, Server, environment, run
 from waiting import wait_for
@@ -37,6 +38,37 @@ def process(command, port, **options):
         finally:
             running.send_signal(signal.SIGTERM)
             running.wait(30)
+
+
+def test_connections_of_all_nodes(start, database):
+    """Two nodes of which each fits: the second says that both are too many, and what to change; /metrics has the budget.
+    Seen to fail with the greatest instead of the sum in node_budget.sql, and without the call of warn() in nodes.c."""
+    most = int(database.value("show max_connections"))
+    reserved = database.value("select sum(setting::int)::int from pg_settings"
+                              " where name in ('superuser_reserved_connections', 'reserved_connections')")
+    pool, of_a_node = most // 2, most // 2 + 10 + 3  # as the document counts
+    first = start(DATABASE_POOL_MAX=pool)
+    assert "max_connections" not in first.log
+    second = start(DATABASE_POOL_MAX=pool)
+    assert (f"2 nodes may open {2 * of_a_node} connections, but the database server has {most - reserved} for them: raise"
+            f" its max_connections by {2 * of_a_node - most + reserved}, or lower DATABASE_POOL_MAX ({pool} here) or"
+            " DATABASE_LOCK_POOL_MAX (10 here)") in second.log
+    assert value(second, "tocsin_nodes") == 2
+    assert value(second, "tocsin_nodes_connections_wanted") == 2 * of_a_node
+    assert value(second, "tocsin_nodes_connections_available") == most - reserved
+
+
+def test_few_open_files(database, tmp_path):
+    """The limit of which the document says that it is enough for 5,000 streams; the server tells what it leaves, and what
+    more would take. Seen to fail without the call of warn_of_limit() in server_events.c."""
+    limited = tmp_path / "limited"
+    limited.write_text(f'#!/bin/sh\nulimit -n 7700 && exec "{BINARY}" "$@"\n')
+    limited.chmod(0o755)
+    with Server(database_url=database.url) as node:
+        node.options = {"program": limited}
+        node.start()
+        assert "6676 HTTP connections, 5007 of them for streams" in node.log
+        assert "16384 and 12288 want a hard limit of 17408" in node.log
 
 
 @contextlib.contextmanager
@@ -158,6 +190,22 @@ def test_pgbouncer_with_transactions(cluster, database, tmp_path):
             if done.returncode:
                 break
         assert done.returncode != 0 and "prepared statement" in done.stderr, done
+
+
+def test_pgbouncer_with_transactions_and_a_server(database, cluster, tmp_path):
+    """The first row of the document's table. A start may already fail of it; and requests do, with 500. Seen to fail with
+    pool_mode=session."""
+    with pgbouncer(cluster, tmp_path, "transaction") as address, Server(database_url=address + database.name) as node:
+        node.spawn()
+
+        def has_failed():
+            if node.process.poll() is not None:
+                return True
+            return node.url and node.api.create_once("pooled").status == 500
+        wait_for(has_failed, "the server or a request fails")
+        wait_for(lambda: "prepared statement" in node.log, "it says why")
+        node.kill()
+        assert len(database.open_incidents().get("pooled", [])) <= 1
 
 
 def test_what_pgbouncer_does_to_sessions(cluster, database, tmp_path):
