@@ -88,12 +88,14 @@ static void run_update(struct tc_call *call)
 
 static void reply_deleted(int result, const struct tocsin_error *error, void *call)
 {
-	if (result == TOCSIN_E_LOCK_TIMEOUT)
-		tc_call_reply_problem_text(call, 409,
-					   "The system is locked by another operation, and did not "
-					   "come free in time; it is still there. Try again.");
-	else
+	if (result != TOCSIN_E_LOCK_TIMEOUT) {
 		tc_reply_done(call, result, error);
+		return;
+	}
+	tc_call_set_retry_after(call, 1);
+	tc_call_reply_problem_text(call, 409,
+				   "The system is locked by another operation, and did not come "
+				   "free in time; it is still there. Try again.");
 }
 
 static void delete_job(struct tc_job *job)
