@@ -225,17 +225,26 @@ static const struct {
 	const char *name, *type, *help;
 	size_t offset;
 	bool is_counter;
+	double unit;
 } batcher_metrics[] = {
 	{"tocsin_batcher_queued", "gauge", "Requests waiting for a batch.",
-	 offsetof(struct tc_batcher_stats, queued), false},
+	 offsetof(struct tc_batcher_stats, queued), false, 1},
 	{"tocsin_batcher_contended_keys", "gauge", "Keys held elsewhere that requests wait for.",
-	 offsetof(struct tc_batcher_stats, contended_keys), false},
+	 offsetof(struct tc_batcher_stats, contended_keys), false, 1},
 	{"tocsin_batcher_contended_items", "gauge", "Requests that wait for such keys.",
-	 offsetof(struct tc_batcher_stats, contended_items), false},
+	 offsetof(struct tc_batcher_stats, contended_items), false, 1},
 	{"tocsin_batcher_batches_total", "counter", "Batches run.",
-	 offsetof(struct tc_batcher_stats, batches), true},
+	 offsetof(struct tc_batcher_stats, batches), true, 1},
 	{"tocsin_batcher_items_total", "counter", "Requests run in them.",
-	 offsetof(struct tc_batcher_stats, items), true},
+	 offsetof(struct tc_batcher_stats, items), true, 1},
+	{"tocsin_batcher_lock_waits_total", "counter", "Requests whose key was held elsewhere.",
+	 offsetof(struct tc_batcher_stats, waited), true, 1},
+	{"tocsin_batcher_lock_wait_seconds_total", "counter",
+	 "Time they waited, of those that are answered.",
+	 offsetof(struct tc_batcher_stats, wait_us), true, MICROSECONDS},
+	{"tocsin_batcher_lock_timeouts_total", "counter",
+	 "Requests refused as their key was not granted in time.",
+	 offsetof(struct tc_batcher_stats, timeouts), true, 1},
 };
 
 static void format_batchers(struct tc_server *server, struct tc_buffer *out)
@@ -250,15 +259,16 @@ static void format_batchers(struct tc_server *server, struct tc_buffer *out)
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(batcher_metrics); i++) {
 		size_t offset = batcher_metrics[i].offset;
 		bool is_counter = batcher_metrics[i].is_counter;
+		double unit = batcher_metrics[i].unit;
 
 		tc_metrics_head(out, batcher_metrics[i].name, batcher_metrics[i].type,
 				batcher_metrics[i].help);
 		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"create\"",
-				  read_value(&create.batcher, offset, is_counter, 1));
+				  read_value(&create.batcher, offset, is_counter, unit));
 		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"alert\"",
-				  read_value(&alert.batcher, offset, is_counter, 1));
+				  read_value(&alert.batcher, offset, is_counter, unit));
 		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"delete\"",
-				  read_value(&deletion, offset, is_counter, 1));
+				  read_value(&deletion, offset, is_counter, unit));
 	}
 }
 

@@ -346,7 +346,10 @@ void tc_batcher_get_stats(struct tc_batcher *batcher, struct tc_batcher_stats *r
 	TC_LOCKED(&batcher->mutex);
 	struct tc_batcher_stats stats = {.queued = batcher->queue.queued,
 					 .batches = batcher->batches,
-					 .items = batcher->items};
+					 .items = batcher->items,
+					 .waited = batcher->queue.waited,
+					 .timeouts = batcher->queue.timeouts,
+					 .wait_us = batcher->queue.wait_us};
 
 	tc_batch_queue_count(&batcher->queue, &stats.contended_keys, &stats.contended_items);
 	*ret_stats = stats;

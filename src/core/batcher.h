@@ -33,6 +33,7 @@ struct tc_item {
 	enum tc_item_state state;
 	bool is_follower; /* set by `run`: shares the answer of another; finished after those that do not */
 	uint64_t queued_us;
+	uint64_t waits_since_us;   /* that its key was found held elsewhere; 0: it was not */
 	struct tocsin_error error; /* when it failed */
 	void *slot;                /* the batcher's own, from submit to finish */
 };
@@ -59,6 +60,9 @@ struct tc_batcher_options {
 struct tc_batcher_stats {
 	unsigned queued, contended_keys, contended_items;
 	uint64_t batches, items;
+	/* Items whose key was held elsewhere; those that failed as a lock was not granted in time; and how long
+	 * items that are finished had waited. */
+	uint64_t waited, timeouts, wait_us;
 };
 
 int tc_batcher_new(struct tc_batcher **ret_batcher, const struct tc_batcher_options *options,

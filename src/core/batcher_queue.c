@@ -52,11 +52,28 @@ static void key_attend(struct tc_batch_key *key, struct tc_batch *batch)
 	batch->keys[batch->keys_count++] = key;
 }
 
+static void item_wait(struct tc_batch_queue *q, struct tc_item *item, uint64_t now_us)
+{
+	if (item->waits_since_us)
+		return;
+	item->waits_since_us = now_us;
+	q->waited++;
+}
+
+/* Others came while the batch that found the key held had it. */
+static void key_wait(struct tc_batch_queue *q, struct tc_batch_key *key, uint64_t now_us)
+{
+	tc_list_each (node, &key->items)
+		item_wait(q, tc_list_entry(node, struct tc_item, node), now_us);
+}
+
 /* The batch lets go of the key: it is contended, or what waits for it goes first. */
-static void key_leave(struct tc_batch_queue *q, struct tc_batch_key *key)
+static void key_leave(struct tc_batch_queue *q, struct tc_batch_key *key, uint64_t now_us)
 {
 	key->batch = NULL;
 	if (key->is_busy) {
+		if (!key->was_busy)
+			key_wait(q, key, now_us);
 		key->retry_ms = tc_clock_ms() + TC_BATCHER_RETRY_MS;
 		tc_list_push_back(&q->contended, &key->contended);
 	} else if (!tc_list_is_empty(&key->items)) {
@@ -154,6 +171,8 @@ void tc_batch_collect(struct tc_batch *batch)
 		struct tc_batch_key *key = item->slot;
 
 		if (key_is_contended(key) || (key->batch && key->batch != batch)) {
+			if (key->is_busy)
+				item_wait(q, item, tc_clock_us());
 			tc_list_push_back(&key->items, node);
 		} else if (batch_excludes(batch, item)) {
 			tc_list_push_back(&deferred, node);
@@ -176,26 +195,38 @@ static void item_expire(const struct tc_batch_queue *q, struct tc_item *item, ui
 			 "Lock \"%.400s\" was not granted in time", item->key);
 }
 
+static void item_end(struct tc_batch_queue *q, const struct tc_item *item, uint64_t now_us)
+{
+	if (item->waits_since_us)
+		q->wait_us += now_us - item->waits_since_us;
+	q->timeouts += item->state == TC_ITEM_FAILED && item->error.code == TOCSIN_E_LOCK_TIMEOUT;
+}
+
 void tc_batch_settle(struct tc_batch *batch)
 {
 	struct tc_batch_queue *q = batch->queue;
 	uint64_t now_us = tc_clock_us();
 	unsigned kept = batch->count;
 
-	for (unsigned i = 0; i < batch->keys_count; i++)
+	for (unsigned i = 0; i < batch->keys_count; i++) {
+		batch->keys[i]->was_busy = batch->keys[i]->is_busy;
 		batch->keys[i]->is_busy = false;
+	}
 	for (unsigned i = batch->count; i-- > 0;) {
 		struct tc_item *item = batch->items[i];
 		struct tc_batch_key *key = item->slot;
 
 		assert(key->batch == batch);
-		if (item->state == TC_ITEM_BUSY)
+		if (item->state == TC_ITEM_BUSY) {
+			item_wait(q, item, now_us);
 			item_expire(q, item, now_us);
+		}
 		if (item->state == TC_ITEM_BUSY || item->state == TC_ITEM_AGAIN) {
 			key->is_busy |= item->state == TC_ITEM_BUSY;
 			tc_list_push_front(&key->items, &item->node);
 			q->queued++;
 		} else {
+			item_end(q, item, now_us);
 			key->items_count--;
 			batch->items[--kept] = item;
 		}
@@ -203,7 +234,7 @@ void tc_batch_settle(struct tc_batch *batch)
 	memmove(batch->items, batch->items + kept, (batch->count - kept) * sizeof(*batch->items));
 	batch->count -= kept;
 	for (unsigned i = 0; i < batch->keys_count; i++)
-		key_leave(q, batch->keys[i]);
+		key_leave(q, batch->keys[i], now_us);
 	batch->keys_count = 0;
 }
 
@@ -218,6 +249,7 @@ void tc_batch_attend(struct tc_batch *batch, struct tc_batch_key *key)
 void tc_batch_queue_init(struct tc_batch_queue *queue, unsigned batch_max, unsigned wait_timeout_ms)
 {
 	queue->queued = 0;
+	queue->waited = queue->timeouts = queue->wait_us = 0;
 	queue->batch_max = batch_max;
 	queue->wait_timeout_us = (uint64_t)wait_timeout_ms * 1000;
 	tc_list_init(&queue->incoming);
@@ -235,6 +267,9 @@ bool tc_batch_queue_push(struct tc_batch_queue *queue, struct tc_item *item)
 	key->items_count++;
 	item->slot = key;
 	item->queued_us = tc_clock_us();
+	item->waits_since_us = 0;
+	if (key->is_busy)
+		item_wait(queue, item, item->queued_us);
 	tc_list_push_back(key->batch || key_is_contended(key) ? &key->items : &queue->incoming,
 			  &item->node);
 	queue->queued++;

@@ -33,6 +33,7 @@ struct tc_batch_key {
 		items_count; /* unfinished, wherever they are; the last one takes the key with it */
 	uint64_t retry_ms;   /* contended: when to try it again */
 	bool is_busy;        /* held elsewhere, as far as we know */
+	bool was_busy;       /* before the batch that is settled */
 	char text[];
 };
 
@@ -42,6 +43,7 @@ struct tc_batch_queue {
 	unsigned queued; /* items in `incoming` and in keys */
 	unsigned batch_max;
 	uint64_t wait_timeout_us;
+	uint64_t waited, timeouts, wait_us; /* see struct tc_batcher_stats */
 };
 
 /* One thread's batch; reused. */

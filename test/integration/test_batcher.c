@@ -3,7 +3,8 @@
  * How each was seen to fail: a batch that fails as a whole and is not retried one by one fails the good
  * items with the bad one; without the workers' retry of contended keys, the freed key waits for the held one;
  * without looking at `exclusive`, equal items meet in a batch; finished in the order of the batch, followers come
- * before what they should let go first. */
+ * before what they should let go first; without the count in key_leave, collect or push, those who wait by that way
+ * are missing; without that of timeouts, all who were refused. */
 #include "base/memory.h"
 #include "base/thread.h"
 #include "core/batcher.h"
@@ -232,6 +233,21 @@ static bool are_two_contended(void *argument)
 	return stats.contended_keys == 2;
 }
 
+struct waits {
+	struct fixture *fixture;
+	uint64_t expected;
+};
+
+static bool have_waited(void *argument)
+{
+	const struct waits *waits = argument;
+	struct tc_batcher_stats stats;
+
+	tc_batcher_get_stats(waits->fixture->batcher, &stats);
+	assert_true(stats.waited <= waits->expected);
+	return stats.waited == waits->expected;
+}
+
 /* --- tests --- */
 
 static void test_every_item_once(void **state)
@@ -312,6 +328,7 @@ static void test_held_key_times_out(void **state)
 {
 	struct fixture *f = start(1, 1, ITEMS_MAX, HELD_MS);
 	PGconn *holder = hold("hot");
+	struct tc_batcher_stats stats;
 	uint64_t began_ms = tc_test_clock_ms(), took_ms;
 
 	(void)state;
@@ -322,10 +339,50 @@ static void test_held_key_times_out(void **state)
 	for (unsigned i = 0; i < 50; i++)
 		assert_int_equal(f->things[i].item.error.code, TOCSIN_E_LOCK_TIMEOUT);
 	assert_true(took_ms >= HELD_MS);
+	tc_batcher_get_stats(f->batcher, &stats);
+	assert_int_equal(stats.waited, 50);
+	assert_int_equal(stats.timeouts, 50);
 	submit_many(f, 50, 51, "cold");
 	assert_true(tc_gate_wait(&f->finished, 51));
 	assert_int_equal(count_state(f, 50, 51, TC_ITEM_DONE), 1);
 	PQfinish(holder);
+	stop(f);
+}
+
+/* Each once, whether it tried the key itself, came while another tried it, or later, or did not fit. */
+static void test_waits_are_counted(void **state)
+{
+	struct fixture *f = start(1, 1, ITEMS_MAX, TC_PATIENCE_MS);
+	PGconn *hot = hold("hot"), *warm = hold("warm");
+	struct waits waits = {f, 10};
+	struct tc_batcher_stats stats;
+	uint64_t began_ms, took_ms;
+
+	(void)state;
+	atomic_store(&f->is_gated, true);
+	submit_many(f, 0, 1, "hot");
+	assert_true(tc_gate_wait(&f->entered, 1));
+	submit_many(f, 1, 10, "hot");
+	atomic_store(&f->is_gated, false);
+	tc_gate_signal(&f->may_run);
+	assert_true(tc_wait_until(have_waited, &waits));
+	submit_many(f, 10, 20, "hot");
+	waits.expected = 20;
+	assert_true(have_waited(&waits));
+	began_ms = tc_test_clock_ms();
+	submit_many(f, 20, 180, "warm"); /* a batch is of 100 */
+	waits.expected = 180;
+	assert_true(tc_wait_until(have_waited, &waits));
+	submit_many(f, 180, 181, "cold");
+	assert_true(tc_gate_wait(&f->finished, 1));
+	took_ms = tc_test_clock_ms() - began_ms;
+	PQfinish(hot);
+	PQfinish(warm);
+	assert_true(tc_gate_wait(&f->finished, 181));
+	assert_true(have_waited(&waits));
+	tc_batcher_get_stats(f->batcher, &stats);
+	assert_int_equal(stats.timeouts, 0);
+	assert_true(stats.wait_us + 20 * 1000 >= 20 * 1000 * took_ms); /* of the hot ones */
 	stop(f);
 }
 
@@ -411,6 +468,7 @@ int main(void)
 		cmocka_unit_test(test_bad_item_harms_no_other),
 		cmocka_unit_test(test_hot_key_costs_one_connection),
 		cmocka_unit_test(test_held_key_times_out),
+		cmocka_unit_test(test_waits_are_counted),
 		cmocka_unit_test(test_freed_key_needs_no_waiter),
 		cmocka_unit_test(test_exclusive_items_never_meet),
 		cmocka_unit_test(test_followers_come_last),

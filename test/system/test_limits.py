@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from api import PROBLEM, incident
+from metrics import value
 from test_dedupe import dedupe_key
 from waiting import wait_for
 
@@ -19,15 +20,27 @@ def assert_try_again(reply):
     assert int(reply.headers["retry-after"]) >= 1
 
 
+def counted(node, batcher):
+    """Of the locks a batcher takes: (who waited, who was refused)."""
+    return tuple(value(node, f"tocsin_batcher_lock_{what}_total", batcher=batcher) for what in ("waits", "timeouts"))
+
+
 def test_a_key_held_too_long_is_a_conflict(start, database):
     """Proves DATABASE_LOCK_TIMEOUT_MS: without it the request would wait as long as the session holds the key,
-    which is for ever here (seen, with items that never expire in batcher_queue.c)."""
+    which is for ever here (seen, with items that never expire in batcher_queue.c). A deletion of the system waits for the
+    same key. Seen to fail with a deletion refused without Retry-After, and with timeouts that no batcher counts."""
     node = start(DATABASE_LOCK_TIMEOUT_MS=1000)
+    assert node.api.post("/api/v1/systems", {"id": "held", "name": "held"}).status == 201
     with database.hold_key(dedupe_key("held")):
-        assert_problem(node.api.create_once("held"), 409)
+        for reply in (node.api.create_once("held"), node.api.call("DELETE", "/api/v1/systems/held")):
+            assert_problem(reply, 409)
+            assert int(reply.headers["retry-after"]) >= 1, reply
         assert node.api.create_once("free").status == 201
+    assert [counted(node, batcher) for batcher in ("create", "delete", "alert")] == [(1, 1), (1, 1), (0, 0)]
     reply = node.api.create_once("held")
     assert reply.status == 201 and not reply.json["reused"]
+    assert node.api.call("DELETE", "/api/v1/systems/held").status == 204
+    assert [counted(node, batcher) for batcher in ("create", "delete")] == [(1, 1), (1, 1)]
 
 
 def test_an_alert_whose_system_is_held_too_long(start, database):

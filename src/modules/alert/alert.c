@@ -51,7 +51,7 @@ int tc_alert_intake_new(struct tc_alert_intake **ret_intake,
 	TC_CLEANUP(tc_alert_intake_free)
 	struct tc_alert_intake *intake = calloc(1, sizeof(*intake));
 	struct tc_batcher_options batcher = {
-		.name = "alerts",
+		.name = "alert",
 		.lock_pool = options->lock_pool,
 		.workers = options->workers ? options->workers : WORKERS_DEFAULT,
 		.waiters_max = options->waiters_max,
