@@ -33,6 +33,9 @@ static const char *const names[] = {
 	"TOCSIN_ALERT_SYSTEM_LABELS",
 	"TOCSIN_ALERT_AUTO_RESOLVE",
 	"TOCSIN_ALERT_RETENTION",
+	"TOCSIN_AUDIT_RETENTION",
+	"TOCSIN_EVENT_RETENTION",
+	"TOCSIN_EVENT_STREAMS_PER_CALLER",
 	"TOCSIN_ANONYMOUS_READ",
 	"TOCSIN_SESSION_HOURS",
 	"TOCSIN_COOKIE_SECURE",
@@ -153,6 +156,13 @@ static void test_bad_values(void **state)
 		{"TOCSIN_ALERT_AUTO_RESOLVE", "yes", "false or true"},
 		{"TOCSIN_ALERT_SYSTEM_LABELS", "a,,b", "names of labels"},
 		{"TOCSIN_ALERT_RETENTION", "30", "from 1s to 3650d"},
+		{"TOCSIN_ALERT_RETENTION", "0d", "from 1s to 3650d"},
+		{"TOCSIN_AUDIT_RETENTION", "3651d", "from 1s to 3650d"},
+		{"TOCSIN_AUDIT_RETENTION", "1y", "from 1s to 3650d"},
+		{"TOCSIN_EVENT_RETENTION", "-1h", "from 1s to 3650d"},
+		{"TOCSIN_EVENT_RETENTION", "", "from 1s to 3650d"},
+		{"TOCSIN_EVENT_STREAMS_PER_CALLER", "0", "1 to "},
+		{"TOCSIN_EVENT_STREAMS_PER_CALLER", "all", "1 to "},
 	};
 
 	(void)state;
