@@ -78,11 +78,9 @@ static void create_job(struct tc_job *job)
 	const struct tc_auth_user_request request = request_of(call);
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
+	int result = tc_auth_user_create(pool_of(call), &request, &json, &error);
 
-	if (tc_auth_user_create(pool_of(call), &request, &json, &error))
-		tc_call_reply_error(call, &error);
-	else
-		tc_call_reply_buffer(call, 201, &json);
+	tc_reply_result(call, result, 201, &json, &error);
 }
 
 static void hash_created_job(struct tc_job *job)
@@ -117,14 +115,12 @@ static void update_job(struct tc_job *job)
 	const struct tc_auth_user_request request = request_of(call);
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
+	int result = tc_auth_user_update(pool_of(call), tc_call_string(call, "id"), &request, &json,
+					 &error);
 
-	if (tc_auth_user_update(pool_of(call), tc_call_string(call, "id"), &request, &json,
-				&error)) {
-		tc_call_reply_error(call, &error);
-		return;
-	}
-	tc_auth_forget_later(call);
-	tc_call_reply_buffer(call, 200, &json);
+	if (result == TOCSIN_OK)
+		tc_auth_forget_later(call);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static void hash_updated_job(struct tc_job *job)

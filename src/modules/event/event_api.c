@@ -34,11 +34,9 @@ static void run_list_audit(struct tc_call *call)
 	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
+	int result = tc_event_audit_list(tc_call_app(call)->work_pool, &filter, &json, &error);
 
-	if (tc_event_audit_list(tc_call_app(call)->work_pool, &filter, &json, &error))
-		tc_call_reply_error(call, &error);
-	else
-		tc_call_reply_buffer(call, 200, &json);
+	tc_reply_result(call, result, 200, &json, &error);
 }
 
 static const struct tc_field stream_fields[] = {
