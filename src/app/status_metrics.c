@@ -151,6 +151,9 @@ static void format_http(struct tc_http_server *http, struct tc_buffer *out)
 		   "Requests that are being answered.", tc_http_server_in_flight(http));
 	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
 		   tc_http_server_connections(http));
+	format_one(out, "tocsin_http_answers_behind_total", "counter",
+		   "Answers that let others go first: those of a storm, but for its first.",
+		   (double)tc_http_server_behind(http));
 }
 
 static void format_node(struct tc_server *server, struct tc_buffer *out)

@@ -320,6 +320,7 @@ void tc_http_request_wake(struct tc_http_request *request)
 void tc_http_request_go_behind(struct tc_http_request *request)
 {
 	request->is_behind = true;
+	request->server->behind++;
 }
 
 void tc_http_request_answer(struct tc_http_request *request, unsigned status,

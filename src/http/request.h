@@ -56,6 +56,7 @@ struct tc_http_server {
 	unsigned in_flight, handed_over;
 	struct tc_http_streams streams;
 	struct tc_http_lane lane;
+	_Atomic uint64_t behind; /* answers that let others go first */
 };
 
 struct tc_http_request {

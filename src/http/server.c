@@ -227,6 +227,11 @@ unsigned tc_http_server_in_flight(const struct tc_http_server *server)
 	return server->in_flight;
 }
 
+unsigned long long tc_http_server_behind(const struct tc_http_server *server)
+{
+	return server->behind;
+}
+
 unsigned tc_http_server_connections(const struct tc_http_server *server)
 {
 	const union MHD_DaemonInfo *info =

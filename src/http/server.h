@@ -44,6 +44,8 @@ void tc_http_server_quiesce(struct tc_http_server *server);
 struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsigned timeout_ms);
 unsigned tc_http_server_in_flight(const struct tc_http_server *server);
 unsigned tc_http_server_connections(const struct tc_http_server *server);
+/* Answers that let others go first (tc_http_request_go_behind), since the start. */
+unsigned long long tc_http_server_behind(const struct tc_http_server *server);
 
 /* The request. The body is owned by it and lives until it has been answered. The rest is the
  * connection's: ask for it on the thread of the handler, before the handler returns. */

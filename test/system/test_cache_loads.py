@@ -4,14 +4,15 @@ Nothing here depends on who is faster: a lock in the database holds the load unt
 asked.
 
 How each was seen to fail: with find_locked (core/cache.c) answering BYPASS instead of WAIT, each caller of the stampede
-asked the database; with is_overtaken always false, who asked after the change waited for the older load, and got it."""
+asked the database; with is_overtaken always false, who asked after the change waited for the older load, and got it;
+without tc_http_request_go_behind in core/answer.c no answer let others go first."""
 import concurrent.futures
 import contextlib
 
 import pytest
 
 from events import Stream
-from metrics import read
+from metrics import read, value
 from test_cache import INCIDENTS, hits
 from waiting import wait_for
 
@@ -47,6 +48,7 @@ def test_a_stampede_loads_once(start, database):
     made = node.api.create("stampede")
     until_cached(node)
     before = asked(node)
+    assert value(node, "tocsin_http_answers_behind_total") == 0
     with contextlib.closing(database.connect(application_name="test")) as holder, \
             concurrent.futures.ThreadPoolExecutor(CALLERS) as threads:
         with holder.cursor() as cursor:
@@ -58,6 +60,7 @@ def test_a_stampede_loads_once(start, database):
         bodies = {reply.result().body for reply in replies}
     assert len(bodies) == 1 and {reply.result().status for reply in replies} == {200}
     assert found == [1, CALLERS - 1, 0, 0] and waiting == 1
+    assert value(node, "tocsin_http_answers_behind_total") == CALLERS - 1
     assert node.api.get(f"{INCIDENTS}/{made['id']}").body in bodies
 
 
