@@ -38,7 +38,7 @@ void tc_claims_add(struct tc_claims *claims, const struct tc_call *call, unsigne
 		tc_claims_add_response(
 			claims, call->claim,
 			&(struct tc_http_response){.status = status,
-						   .content_type = "application/json",
+						   .content_type = body ? "application/json" : NULL,
 						   .body = bytes.text,
 						   .body_length = length});
 }

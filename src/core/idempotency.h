@@ -28,7 +28,8 @@
  * (pg/join.h). Its answer is caught (core/answer.c), stored, and the transaction committed; only then is it sent. So
  * a handler needs to know nothing, as long as it stays on its thread and takes no lock-pool connection.
  * tc_call_submit stays there. One that hands its call to somebody with transactions of his own (a batcher) first
- * calls tc_idempotency_leave; that one then stores the answers in HIS transaction: tc_claims below. One that has
+ * calls tc_idempotency_leave; that one then stores the answers of what he changed in HIS transaction: tc_claims below.
+ * What he refuses changed nothing, and is stored by itself before it is sent. One that has
  * something long to do without the database (hashing a password) leaves likewise, so that neither a connection nor
  * a transaction waits for it, and comes back by tc_idempotency_rejoin, where the key is claimed anew: of two that
  * went away with one key, the second to come back gets the first one's answer. */
@@ -79,7 +80,7 @@ struct tc_claims {
 	bool failed;
 };
 
-/* Nothing without a claim; `body` is JSON. */
+/* Nothing without a claim; `body` is JSON, or NULL: none. */
 void tc_claims_add(struct tc_claims *claims, const struct tc_call *call, unsigned status,
 		   const char *body, size_t length);
 /* In the transaction, last: stores them. *ret_complete false: a key among them has been used meanwhile: roll

@@ -5,7 +5,8 @@
  * that names a system being deleted fails with a foreign key's error; without the key a deletion
  * does not wait for a create. With a lock_history.sql that takes all at once the history is one transaction; with a
  * leave_incidents.sql that tells whatever it looked at, deletions that share a history tell incidents twice, and with one
- * that keeps quiet about resolved incidents a deletion that stops has lost their events. */
+ * that keeps quiet about resolved incidents a deletion that stops has lost their events. Without leave_more
+ * (deleter.c) a deletion whose history grew while it waited never ends. */
 #include "base/memory.h"
 #include "modules/catalog/catalog.h"
 #include "modules/catalog/deleter.h"
@@ -236,14 +237,15 @@ static void test_tells_each_change_once(void **state)
 
 #define RESOLVED 2000
 
+#define INSERT_DB "insert into systems (id, name) values ('db', 'Database');"
 /* RESOLVED resolved incidents of db, and an open one. */
-static const char history[] =
-	"insert into systems (id, name) values ('db', 'Database');"
-	"insert into incidents (id, title, severity, status, resolved_at) select "
-	"gen_random_uuid(), 'old',"
-	" 'minor', 'resolved', now() from generate_series(1, 2000);"
-	"insert into incidents (id, title, severity) values (gen_random_uuid(), 'open', 'minor');"
-	"insert into incident_systems select id, 'db', status <> 'resolved', 1 from incidents";
+#define INSERT_HISTORY                                                                             \
+	"insert into incidents (id, title, severity, status, resolved_at) select "                 \
+	"gen_random_uuid(), 'old',"                                                                \
+	" 'minor', 'resolved', now() from generate_series(1, 2000);"                               \
+	"insert into incidents (id, title, severity) values (gen_random_uuid(), 'open', 'minor');" \
+	"insert into incident_systems select id, 'db', status <> 'resolved', 1 from incidents"
+static const char history[] = INSERT_DB INSERT_HISTORY;
 
 /* Each incident was told once, in a transaction of at most a batch. */
 static void assert_told_in_batches(long transactions)
@@ -358,6 +360,28 @@ static void test_takes_all_that_belongs_to_it(void **state)
 	assert_number("select count(*) from catalog_groups", 1);
 }
 
+/* While the end waits for its key more is resolved than it takes along: that goes first, in batches. */
+static void test_a_history_that_grew_goes_in_batches(void **state)
+{
+	TC_CLEANUP(PQfinish)
+	PGconn *creator = outside("select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
+	struct tc_crew crew;
+
+	(void)state;
+	free(tc_test_sql("insert into systems (id, name) values ('db', 'Database')"));
+	start_deletion(&crew, "advisory");
+	free(tc_test_sql(INSERT_HISTORY));
+	also(creator, "select pg_advisory_unlock_all()");
+	tc_crew_finish(&crew, TOCSIN_OK);
+	assert_number("select count(distinct subject) from events where kind = 'incident.updated'",
+		      RESOLVED + 1);
+	assert_number("select count(*) from events where kind = 'incident.updated'", RESOLVED + 1);
+	assert_number("select count(distinct transaction) from events",
+		      RESOLVED / TC_CATALOG_HISTORY_BATCH); /* the end takes the last batch along */
+	assert_number("select count(*) from events where kind = 'catalog.system.deleted'", 1);
+	assert_number("select count(*) from incident_systems", 0);
+}
+
 /* Who opens an incident of the system holds its key: a deletion waits for it, and then sees the incident. */
 static void test_waits_for_the_key(void **state)
 {
@@ -392,9 +416,13 @@ static void test_starts_again_rather_than_wait_in_a_circle(void **state)
 				 1) "', 'x', 'minor')"));
 	changer = outside(
 		"set deadlock_timeout = '10ms'; begin; select from incidents for no key update");
-	adder = outside(
-		"begin; insert into incident_systems values ('" INCIDENT(1) "', 'db', true, 1)");
-	start_deletion(&crew, "transactionid"); /* for the system's row */
+	adder = outside("begin; insert into incident_systems values ('" INCIDENT(
+		1) "', 'db', true, 1);"
+		   "select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
+	start_deletion(&crew, "advisory"); /* with a waiter, who has patience for rows, too */
+	also(adder, "select pg_advisory_unlock_all()");
+	assert_true(
+		tc_wait_until(is_waiting, (void *)(uintptr_t) "transactionid")); /* the system's */
 	also(adder, "commit");
 	assert_true(tc_wait_until(is_blocking, changer));
 	also(changer, "select from systems where id = 'db' for key share; commit");
@@ -448,6 +476,7 @@ int main(void)
 		cmocka_unit_test_setup(test_the_end_is_tried_again_after_a_lost_connection, clean),
 		cmocka_unit_test_setup(test_takes_all_that_belongs_to_it, clean),
 		cmocka_unit_test_setup(test_waits_for_the_key, clean),
+		cmocka_unit_test_setup(test_a_history_that_grew_goes_in_batches, clean),
 		cmocka_unit_test_setup(test_starts_again_rather_than_wait_in_a_circle, clean),
 		cmocka_unit_test_setup(test_a_create_discovers_it_anew, clean),
 	};

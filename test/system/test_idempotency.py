@@ -16,9 +16,11 @@ import uuid
 import pytest
 
 from api import incident
+from metrics import value
 from waiting import wait_for
 
 INCIDENTS, SYSTEMS = "/api/v1/incidents", "/api/v1/systems"
+DELETE_SYSTEM = "/rest/catalog/deleteSystem"  # there it is a POST
 
 
 def keyed(api, path, body, key):
@@ -97,15 +99,18 @@ def test_a_conflict_that_lasts_is_an_answer(node):
 
 
 def test_a_conflict_that_passes_is_none(start, database):
-    """It says Retry-After, and means the same request. Seen to fail with every 409 kept."""
+    """It says Retry-After, and means the same request. Seen to fail with every 409 kept, and the deletion with its own
+    without Retry-After."""
     node = start(DATABASE_LOCK_TIMEOUT_MS=100)
-    body = incident("busy", dedupeOpenForSystem=True)
-    with database.hold_key("incident.dedupe-open-for-system:busy"):
-        refused = keyed(node.api, INCIDENTS, body, "passing")
-    assert refused.status == 409 and int(refused.headers["retry-after"]) >= 1
-    made = keyed(node.api, INCIDENTS, body, "passing")
-    assert made.status == 201 and not is_replay(made)
-    assert keyed(node.api, INCIDENTS, body, "passing").body == made.body
+    cases = [(INCIDENTS, incident("busy", dedupeOpenForSystem=True), 201), (DELETE_SYSTEM, {"id": "busy"}, 204)]
+    for path, body, done in cases:
+        with database.hold_key("incident.dedupe-open-for-system:busy"):
+            refused = keyed(node.api, path, body, "passing")
+        assert refused.status == 409 and int(refused.headers["retry-after"]) >= 1
+        made = keyed(node.api, path, body, "passing")
+        assert made.status == done and not is_replay(made)
+        again = keyed(node.api, path, body, "passing")
+        assert is_replay(again) and (again.status, again.body, again.type) == (made.status, made.body, made.type)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "t\u00e4g"])
@@ -212,6 +217,55 @@ def test_killed_while_the_answer_is_stored(start, database, extra):
             database.rows("select pg_terminate_backend(%s, 60000)", (storing,))
     wait_for(lambda: keyed(other.api, INCIDENTS, body, key).status == 201, "the repeated request is answered")
     assert count(database) == 1 and is_replay(keyed(other.api, INCIDENTS, body, key))
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["gone", "registered anew"])
+def test_one_deletion_of_one_key(start, database, comes_back):
+    """Two copies at once: the second finds no system, or one that was registered meanwhile (here by a trigger), and is
+    told what the first one was: the key deletes once. Seen to fail with the answer stored after the commit: the second
+    deleted the system that was registered anew."""
+    node = start()
+    assert node.api.post(SYSTEMS, {"id": "doomed", "name": "Doomed"}).status == 201
+    if comes_back:
+        with contextlib.closing(database.connect()) as session, session.cursor() as cursor:
+            cursor.execute("create function anew() returns trigger language plpgsql as $$ begin"
+                           " insert into systems (id, name) values (old.id, old.name); return old; end $$;"
+                           " create trigger anew after delete on systems for each row execute function anew()")
+    with database.hold_key("incident.dedupe-open-for-system:doomed") as let_go, \
+            concurrent.futures.ThreadPoolExecutor(2) as pool:
+        sent = []
+        for copies in (1, 2):  # a second that comes while the first is looked at would be told to try again
+            sent.append(pool.submit(keyed, node.api, DELETE_SYSTEM, {"id": "doomed"}, "delete"))
+            wait_for(lambda: value(node, "tocsin_batcher_contended_items", batcher="delete") == copies, "they wait")
+        let_go()
+        replies = [future.result(60) for future in sent]
+    assert [reply.status for reply in replies] == [204, 204]
+    assert sorted(map(is_replay, replies)) == [False, True]
+    assert database.value("select count(*) from events where kind = 'catalog.system.deleted'") == 1
+    assert count(database, "systems") == comes_back
+
+
+def test_killed_while_the_answer_of_a_deletion_is_stored(start, database):
+    """As above: the system is there still, and the repeated request deletes it. Seen to fail (404) with the answer stored
+    after the commit."""
+    victim, other = start(), start()
+    assert other.api.post(SYSTEMS, {"id": "doomed", "name": "Doomed"}).status == 201
+
+    def send():
+        with pytest.raises((OSError, http.client.HTTPException)):
+            keyed(victim.api, DELETE_SYSTEM, {"id": "doomed"}, "killed")
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with stored_slowly(database) as wait_for_store:
+            sent = pool.submit(send)
+            storing = wait_for_store()
+            victim.kill()
+            sent.result(60)
+            database.rows("select pg_terminate_backend(%s, 60000)", (storing,))
+    reply = keyed(other.api, DELETE_SYSTEM, {"id": "doomed"}, "killed")
+    assert reply.status == 204 and not is_replay(reply)
+    assert is_replay(keyed(other.api, DELETE_SYSTEM, {"id": "doomed"}, "killed"))
+    assert database.value("select count(*) from events where kind = 'catalog.system.deleted'") == 1
 
 
 @pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])

@@ -4,6 +4,7 @@ How it was seen to fail: with a waiter in each batcher whatever the size of the 
 app/server.c), the creates of free systems and the alerts are 503 here: a waiter has the last connection. With
 deletions that wait in PostgreSQL on a thread of the work executor, creates are 503 where there is one connection, and
 reads are 503 where there are two threads."""
+import contextlib
 import threading
 
 import pytest
@@ -45,6 +46,26 @@ def test_a_contended_key_stops_no_other_system(start, database, connections):
     assert {reply.status for reply in replies} <= {200, 201} and len(replies) == 2
     assert sorted(reply.status for reply in deletions) == [204, 404, 404]
     assert len(database.open_incidents()["hot"]) == 1
+
+
+def test_a_row_held_elsewhere_leaves_the_only_connection(start, database):
+    """A deletion whose incident somebody holds is tried again and again, but others come in between. Seen to fail with a
+    deletion that waits for the row as long as a statement may take: the creates are 503."""
+    node = start(DATABASE_LOCK_POOL_MAX=1, DATABASE_POOL_CONNECTION_TIMEOUT_MS=2000)
+    made = node.api.create("doomed")["id"]
+    deletions = []
+    with contextlib.closing(database.connect(application_name="outside")) as holder, holder.cursor() as cursor:
+        cursor.execute("begin; select from incidents where id = %s for update", (made,))
+        thread = threading.Thread(target=lambda: deletions.append(node.api.call("DELETE", "/api/v1/systems/doomed")))
+        thread.start()
+        wait_for(lambda: value(node, "tocsin_batcher_batches_total", batcher="delete") > 0, "the deletion has been tried")
+        for i in range(5):
+            assert node.api.create_once(f"free-{i}").status == 201
+        assert not deletions
+        cursor.execute("rollback")
+        thread.join(60)
+    assert [reply.status for reply in deletions] == [204]
+    assert node.api.get(f"/api/v1/incidents/{made}").json["systemIds"] == []
 
 
 def test_what_runs_in_the_background_leaves_the_only_connection(start, database):

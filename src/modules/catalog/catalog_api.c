@@ -88,14 +88,16 @@ static void run_update(struct tc_call *call)
 
 static void reply_deleted(int result, const struct tocsin_error *error, void *call)
 {
-	if (result != TOCSIN_E_LOCK_TIMEOUT) {
+	if (result == TOCSIN_E_LOCK_TIMEOUT) {
+		tc_call_set_retry_after(call, 1);
+		tc_call_reply_problem_text(call, 409,
+					   "The system is locked by another operation, and did not "
+					   "come free in time; it is still there. Try again.");
+	} else if (result == TOCSIN_E_EXISTS && tc_idempotency_has(call)) {
+		tc_claims_again(call);
+	} else {
 		tc_reply_done(call, result, error);
-		return;
 	}
-	tc_call_set_retry_after(call, 1);
-	tc_call_reply_problem_text(call, 409,
-				   "The system is locked by another operation, and did not come "
-				   "free in time; it is still there. Try again.");
 }
 
 static void delete_job(struct tc_job *job)
@@ -103,6 +105,7 @@ static void delete_job(struct tc_job *job)
 	struct tc_call *call = tc_call_from_job(job);
 	const struct tc_catalog_deletion deletion = {.id = tc_call_string(call, "id"),
 						     .actor = tc_reply_actor(call),
+						     .call = call,
 						     .done = reply_deleted,
 						     .userdata = call};
 
@@ -110,7 +113,7 @@ static void delete_job(struct tc_job *job)
 }
 
 /* It has transactions of its own, and must not come with a work connection: one with an Idempotency-Key goes round once
- * more without. Should its answer be lost with the node, the system is gone, which is what was wanted. */
+ * more without. */
 static void run_delete(struct tc_call *call)
 {
 	tc_idempotency_leave(call);

@@ -3,6 +3,7 @@
 #include "modules/catalog/deleter.h"
 
 #include "base/clock.h"
+#include "core/idempotency.h"
 #include "modules/incident/creator.h"
 #include "pg/array.h"
 #include "pg/query.h"
@@ -13,8 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each failed attempt has met an incident opened and then changed within a moment. */
-#define ATTEMPTS 10
+/* Each failed attempt has met an incident opened and then changed within a moment, or more history. After so many
+ * others may have the connection. */
+#define ATTEMPTS 3
+/* For a row, where no waiter does the waiting: an ordinary change of an incident is over by then, and others want the
+ * connection. */
+#define ROW_WAIT_MS 5u
 
 #define TEXT_OF(number)  TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -68,50 +73,62 @@ static int leave_history(struct tocsin_pool *work_pool, const struct tc_catalog_
 /* Owned by the batcher from submit to finish. */
 struct end {
 	struct tc_item item;
+	struct tc_call *call; /* NULL: none */
 	void (*done)(int result, const struct tocsin_error *error, void *userdata);
 	void *userdata;
 	const char *id, *actor; /* within text */
 	bool may_be_over;       /* a commit was sent, and its answer lost */
+	bool is_stored;         /* the call's answer is */
 	char text[];            /* key, NUL, actor, NUL; the id is the end of the key */
 };
 
-/* Begins and takes the key; *ret_held false: it is held elsewhere. */
-static int take_key(struct tocsin_connection *connection, const struct end *end,
-		    const char *wait_key, unsigned timeout_ms, bool *ret_held,
+/* Where and how an end is tried. */
+struct attempt {
+	struct tocsin_connection *connection;
+	const char *wait_key; /* NULL: the key is only tried */
+	uint64_t wait_ms;     /* for each lock */
+};
+
+/* Begins, with waits bounded from then on; more may be added. */
+static void add_begin(struct tc_pipeline *pipeline, const struct attempt *attempt)
+{
+	char timeout[24];
+
+	tc_pipeline_begin(pipeline, attempt->connection);
+	snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)attempt->wait_ms);
+	tc_pipeline_add(pipeline, &tc_sql_pg_begin, NULL);
+	tc_pipeline_add(pipeline, &tc_sql_incident_set_lock_timeout,
+			(const char *const[]){timeout});
+	pipeline->timeout_ms += attempt->wait_ms;
+}
+
+/* Begins and takes the key. LOCK_BUSY: it is held elsewhere. */
+static int take_key(const struct attempt *attempt, const struct end *end,
 		    struct tocsin_error *error)
 {
-	uint64_t waited_ms = (tc_clock_us() - end->item.queued_us) / 1000;
-	uint64_t left_ms = waited_ms < timeout_ms ? timeout_ms - waited_ms : 1;
 	TC_BUFFER keys = {0};
 	TC_PIPELINE pipeline;
 	const char *keys_text;
-	char timeout[24];
 	unsigned at;
 	int result;
 
+	add_begin(&pipeline, attempt);
 	tc_array_append(&keys, end->item.key);
 	keys_text = tc_array_finish(&keys);
 	if (!keys_text)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory");
-	tc_pipeline_begin(&pipeline, connection);
-	tc_pipeline_add(&pipeline, &tc_sql_pg_begin, NULL);
-	if (wait_key) {
-		snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)left_ms);
-		tc_pipeline_add(&pipeline, &tc_sql_incident_set_lock_timeout,
-				(const char *const[]){timeout});
-		at = tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key, &wait_key);
-		pipeline.timeout_ms += left_ms;
-	} else {
-		at = tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, &keys_text);
-	}
+	at = attempt->wait_key
+		     ? tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key, &attempt->wait_key)
+		     : tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, &keys_text);
 	result = tc_pipeline_run(&pipeline, error);
-	if (result == TOCSIN_OK)
-		*ret_held = wait_key || strcmp(PQgetvalue(pipeline.results[at], 0, 1), "{t}") == 0;
+	if (result == TOCSIN_OK && !attempt->wait_key &&
+	    strcmp(PQgetvalue(pipeline.results[at], 0, 1), "{t}") != 0)
+		return tocsin_error_set(error, TOCSIN_E_LOCK_BUSY, "%s is held", end->item.key);
 	return result;
 }
 
-/* Under the key: the rows of all that is to change. */
-static int hold_rows(struct tocsin_connection *connection, const struct end *end,
+/* Under the key: the rows of all that is to change. RETRY: there are more. */
+static int hold_rows(const struct attempt *attempt, const struct end *end,
 		     struct tocsin_error *error)
 {
 	const char *const bounded[] = {end->id, batch_text};
@@ -119,7 +136,8 @@ static int hold_rows(struct tocsin_connection *connection, const struct end *end
 	unsigned system, rest;
 	int result;
 
-	tc_pipeline_begin(&pipeline, connection);
+	tc_pipeline_begin(&pipeline, attempt->connection);
+	pipeline.timeout_ms += attempt->wait_ms;
 	tc_pipeline_add(&pipeline, &tc_sql_catalog_lock_incidents, bounded);
 	system = tc_pipeline_add(&pipeline, &tc_sql_catalog_lock_last, &end->id);
 	rest = tc_pipeline_add(&pipeline, &tc_sql_catalog_lock_rest, bounded);
@@ -135,52 +153,120 @@ static int hold_rows(struct tocsin_connection *connection, const struct end *end
 	return TOCSIN_OK;
 }
 
+/* The answer is stored with what it tells of. EXISTS: its key has one by now. */
+static int commit_claimed(struct tocsin_connection *connection, struct end *end,
+			  struct tocsin_error *error)
+{
+	TC_CLAIMS_SCOPED claims = {0};
+	bool is_complete = false;
+	int result;
+
+	tc_claims_add(&claims, end->call, 204, NULL, 0);
+	result = tc_claims_store(&claims, connection, &is_complete, error);
+	if (result == TOCSIN_OK && !is_complete)
+		return tocsin_error_set(error, TOCSIN_E_EXISTS,
+					"The Idempotency-Key has an answer by now");
+	if (result)
+		return result;
+	result = tc_transaction_commit(connection, error);
+	end->is_stored = result == TOCSIN_OK;
+	end->may_be_over |= result == TOCSIN_E_UNAVAILABLE;
+	return result;
+}
+
 /* With these: the change, and the commit. */
 static int delete_system(struct tocsin_connection *connection, struct end *end,
 			 struct tocsin_error *error)
 {
 	const char *const values[] = {end->id, end->actor};
+	bool has_claim = end->call && tc_idempotency_has(end->call);
 	TC_PIPELINE pipeline;
 	int result;
 
 	tc_pipeline_begin(&pipeline, connection);
 	tc_pipeline_add(&pipeline, &tc_sql_catalog_leave_incidents, values);
 	tc_pipeline_add(&pipeline, &tc_sql_catalog_delete_system, values);
-	tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
+	if (!has_claim)
+		tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
 	result = tc_pipeline_run(&pipeline, error);
+	if (has_claim)
+		return result ? result : commit_claimed(connection, end, error);
 	end->may_be_over |= result == TOCSIN_E_UNAVAILABLE;
 	return result;
+}
+
+/* What was resolved while the end waited is history too, and may be more than the end takes with it. */
+static int leave_more(const struct attempt *attempt, const struct end *end,
+		      struct tocsin_error *error)
+{
+	struct history history = {.id = end->id, .actor = end->actor};
+	TC_PIPELINE pipeline;
+	int result;
+
+	add_begin(&pipeline, attempt);
+	result = tc_pipeline_run(&pipeline, error);
+	if (result == TOCSIN_OK)
+		result = leave_some(attempt->connection, &history, error);
+	if (result == TOCSIN_OK)
+		result = tc_transaction_commit(attempt->connection, error);
+	tc_transaction_rollback(attempt->connection);
+	return result;
+}
+
+/* As far as it goes on this connection. */
+static int try_end(struct attempt *attempt, struct end *end, unsigned timeout_ms,
+		   struct tocsin_error *error)
+{
+	int result = TOCSIN_OK;
+
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
+		uint64_t waited_ms = (tc_clock_us() - end->item.queued_us) / 1000;
+
+		attempt->wait_ms = !attempt->wait_key       ? ROW_WAIT_MS
+				   : waited_ms < timeout_ms ? timeout_ms - waited_ms
+							    : 1;
+		result = take_key(attempt, end, error);
+		if (result == TOCSIN_OK)
+			result = hold_rows(attempt, end, error);
+		if (result == TOCSIN_OK)
+			result = delete_system(attempt->connection, end, error);
+		tc_transaction_rollback(attempt->connection); /* what was not committed */
+		if (result != TOCSIN_E_RETRY && result != TOCSIN_E_DEADLOCK)
+			return result;
+		result = leave_more(attempt, end, error);
+		if (result)
+			return result;
+	}
+	return tocsin_error_set(error, TOCSIN_E_RETRY,
+				"Incidents of the system are being changed; try again");
 }
 
 static int run(struct tocsin_connection *connection, struct tc_item **items, unsigned count,
 	       const char *wait_key, void *userdata, struct tocsin_error *error)
 {
-	struct tc_catalog_deleter *deleter = userdata;
+	const struct tc_catalog_deleter *deleter = userdata;
 	struct end *end = tc_container_of(items[0], struct end, item);
-	bool is_held = false;
-	int result = TOCSIN_OK;
+	struct attempt attempt = {.connection = connection, .wait_key = wait_key};
+	int result = try_end(&attempt, end, deleter->options.wait_timeout_ms, error);
 
 	(void)count; /* batch_max is 1 */
-	for (unsigned i = 0; i < ATTEMPTS; i++) {
-		result = take_key(connection, end, wait_key, deleter->options.wait_timeout_ms,
-				  &is_held, error);
-		if (result == TOCSIN_OK && is_held)
-			result = hold_rows(connection, end, error);
-		if (result == TOCSIN_OK && is_held)
-			result = delete_system(connection, end, error);
-		if (result || !is_held)
-			tc_transaction_rollback(connection);
-		if (result != TOCSIN_E_RETRY && result != TOCSIN_E_DEADLOCK)
-			break;
-	}
-	if (result != TOCSIN_OK && result != TOCSIN_E_NOT_FOUND)
-		return result;
-	end->item.state = result == TOCSIN_OK && !is_held           ? TC_ITEM_BUSY
-			  : result == TOCSIN_OK || end->may_be_over ? TC_ITEM_DONE
-								    : TC_ITEM_FAILED;
-	if (end->item.state == TC_ITEM_FAILED)
+	switch (result) {
+	case TOCSIN_OK:
+		end->item.state = TC_ITEM_DONE;
+		return TOCSIN_OK;
+	case TOCSIN_E_LOCK_BUSY:
+	case TOCSIN_E_LOCK_TIMEOUT:
+	case TOCSIN_E_RETRY:
+	case TOCSIN_E_DEADLOCK:
+		end->item.state = TC_ITEM_BUSY; /* until its time is over */
+		return TOCSIN_OK;
+	case TOCSIN_E_NOT_FOUND:
+		end->item.state = end->may_be_over ? TC_ITEM_DONE : TC_ITEM_FAILED;
 		end->item.error = *error;
-	return TOCSIN_OK;
+		return TOCSIN_OK;
+	default:
+		return result;
+	}
 }
 
 static void finish(struct tc_item *item, void *userdata)
@@ -188,6 +274,8 @@ static void finish(struct tc_item *item, void *userdata)
 	struct end *end = tc_container_of(item, struct end, item);
 
 	(void)userdata;
+	if (end->is_stored)
+		tc_claims_done(end->call);
 	if (item->state == TC_ITEM_DONE)
 		end->done(TOCSIN_OK, NULL, end->userdata);
 	else
@@ -210,6 +298,7 @@ static struct end *end_new(const struct tc_catalog_deletion *deletion)
 	end->item.key = end->text;
 	end->id = end->text + sizeof(prefix) - 1;
 	end->actor = deletion->actor ? end->text + key_size : NULL;
+	end->call = deletion->call;
 	end->done = deletion->done;
 	end->userdata = deletion->userdata;
 	return end;

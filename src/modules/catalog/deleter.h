@@ -6,20 +6,22 @@
  *   the history  Resolved incidents lose the system, TC_CATALOG_HISTORY_BATCH of them a transaction, on the work
  *                pool. No key is needed: nobody opens an incident there.
  *   the end      One transaction under the lock key of the system: its open incidents lose it, with them the few that
- *                were resolved meanwhile (at most a batch), and the system goes.
+ *                were resolved meanwhile (at most a batch), and the system goes. With it the answer is stored, where
+ *                the call has an Idempotency-Key.
  *
  * An incident is told in the very transaction in which it loses the system, so each is told exactly once,
  * wherever a deletion stops. One that stopped (a crash, a key that was not granted) leaves a system with less
  * history; another deletion goes on from there.
  *
- * The end is an item of a batcher (core/batcher.h): while the key is held elsewhere it waits in the key's queue,
- * without a thread, and without a connection but that of a waiter, if it has one.
+ * The end is an item of a batcher (core/batcher.h): while the key, or a row, is held elsewhere it waits in the key's
+ * queue, without a thread, and without a connection but that of a waiter, if it has one.
  *
  * Order of locks. The key; incidents, by id, waiting; the system's row, against everybody who would name it; then,
  * without waiting, incidents that were opened between the last two steps by somebody who needs not this key (it
  * is not the first system of that incident). Whoever changes an incident goes the same way, incident before
  * system, so nobody waits in a circle. If such an incident is held by somebody, who may be waiting for the
- * system's row, everything is let go and starts again. */
+ * system's row, everything is let go and starts again; and likewise if more than a batch was resolved since the history
+ * went: it goes first. */
 #pragma once
 
 #include "base/macro.h"
@@ -47,11 +49,17 @@ int tc_catalog_deleter_new(struct tc_catalog_deleter **ret_deleter,
 struct tc_catalog_deleter *tc_catalog_deleter_free(struct tc_catalog_deleter *deleter);
 TC_DEFINE_CLEANUP(struct tc_catalog_deleter *, tc_catalog_deleter_free);
 
+struct tc_call;
+
 struct tc_catalog_deletion {
 	const char *id;    /* of the system; copied */
 	const char *actor; /* tc_caller.id, or NULL; copied */
+	/* Its Idempotency-Key gets the answer 204, by the transaction that deletes the system; borrowed until done. It has
+	 * left its own transaction. NULL: none asks. */
+	struct tc_call *call;
 	/* Called once, on this thread or one of the deleter's; must not block. `error` is set unless the result is
-	 * TOCSIN_OK. NOT_FOUND; LOCK_TIMEOUT, RETRY, FULL and others: the system is still there. */
+	 * TOCSIN_OK. NOT_FOUND; LOCK_TIMEOUT, FULL and others: the system is still there; EXISTS: the call's key has been
+	 * used meanwhile, and nothing was deleted (tc_claims_again). */
 	void (*done)(int result, const struct tocsin_error *error, void *userdata);
 	void *userdata;
 };
