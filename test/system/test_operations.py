@@ -141,14 +141,15 @@ def test_streams_are_not_buffered(start, tmp_path, reason):
 
 
 @contextlib.contextmanager
-def pgbouncer(cluster, folder, mode):
-    """In front of the cluster; the address of its database."""
+def pgbouncer(cluster, folder, mode, connections=64):
+    """In front of the cluster, with so many connections to a database; the address of its databases."""
     path, port = need("pgbouncer"), free_port()
     owner = cluster.owner
     text = (EXAMPLES / "pgbouncer.ini").read_text()
     for old, new in (("tocsin = host=127.0.0.1 port=5432", f"* = host={cluster.folder} port={cluster.settings['port']}"),
                      ("listen_port = 6432", f"listen_port = {port}\nunix_socket_dir ="),
-                     ("/etc/pgbouncer/userlist.txt", f"{folder}/users"), ("=session", f"={mode}")):
+                     ("/etc/pgbouncer/userlist.txt", f"{folder}/users"), ("=session", f"={mode}"),
+                     ("default_pool_size = 64", f"default_pool_size = {connections}")):
         assert old in text
         text = text.replace(old, new)
     (folder / "pgbouncer.ini").write_text(text)
@@ -193,9 +194,11 @@ def test_pgbouncer_with_transactions(cluster, database, tmp_path):
 
 
 def test_pgbouncer_with_transactions_and_a_server(database, cluster, tmp_path):
-    """The first row of the document's table. A start may already fail of it; and requests do, with 500. Seen to fail with
-    pool_mode=session."""
-    with pgbouncer(cluster, tmp_path, "transaction") as address, Server(database_url=address + database.name) as node:
+    """The first row of the document's table. A start may already fail of it; and requests do, with 500. All connections of
+    the node share one of PostgreSQL, so that any two of them meet: of 64, a request may find one that nobody else had. Seen to
+    fail with pool_mode=session and 64."""
+    with pgbouncer(cluster, tmp_path, "transaction", connections=1) as address, \
+            Server(database_url=address + database.name) as node:
         node.spawn()
 
         def has_failed():
