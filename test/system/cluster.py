@@ -104,6 +104,11 @@ class Database:
                          " where l.locktype = 'advisory' and l.objsubid = 1"
                          " and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(%s, 0)", (key,))
 
+    def is_blocking(self, connection):
+        """Whether a session here waits for what this one holds."""
+        return self.value("select exists (select from pg_stat_activity where datname = current_database()"
+                          " and %s = any(pg_blocking_pids(pid)))", (connection.info.backend_pid,))
+
     def pass_millisecond(self):
         """Times that are told to the millisecond are later ones from now on."""
         now = self.value("select clock_timestamp()")

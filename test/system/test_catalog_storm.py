@@ -56,8 +56,9 @@ def check(database, created, deleted):
 
 
 def test_a_system_deleted_during_a_storm_of_creates_for_it(start, database):
-    """Two nodes. Deletions hold the lock key of the creates (test_waits_for_the_key of test/integration/test_catalog_delete.c shows that), so that no
-    create of theirs meets a deletion. Seen to fail with leave_incidents.sql told to keep quiet."""
+    """Two nodes. Deletions hold the lock key of the creates (test_waits_for_the_key of
+    test/integration/test_catalog_delete.c shows that), so that no create of theirs meets a deletion. Seen to fail with
+    leave_incidents.sql told to keep quiet."""
     nodes = [start(), start()]
 
     def bodies(_):
@@ -106,8 +107,7 @@ def test_a_node_killed_between_the_history_and_the_end_of_a_deletion(start, data
             cursor.execute("begin; select from incidents where id = %s for update", (made,))
             thread = threading.Thread(target=delete)
             thread.start()
-            wait_for(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-                                            " and datname = current_database()"), "the end waits for the open incident")
+            wait_for(lambda: database.is_blocking(holder), "the end waits for the open incident")
             node.kill()
             thread.join(60)
     assert database.rows(told) == [(1200, 1200)]
