@@ -89,6 +89,7 @@ class Stream:
     def __init__(self, api, last_id=None, query="", receive_buffer=None, headers=None):
         host, port = api.address.rsplit(":", 1)
         self.parser, self.events, self.seen = Parser(last_id or ""), queue.Queue(), []
+        self.asked_at, self.closed_at = time.monotonic(), None
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -118,6 +119,7 @@ class Stream:
         except OSError:
             pass
         self.started.set()
+        self.closed_at = time.monotonic()
         self.closed.set()
         self.events.put(None)
 
@@ -133,6 +135,10 @@ class Stream:
             assert event is not None, "the stream ended"
             found.append(event)
         return found
+
+    def outlived(self, life_s):
+        """Whether it ended, after so long at least: one that the server ended for its age did."""
+        return self.closed.is_set() and self.closed_at - self.asked_at >= life_s
 
     def close(self):
         try:
