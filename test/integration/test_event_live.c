@@ -1,0 +1,270 @@
+/* test/integration/test_event_live.c: a stream that is being opened while what its caller may do changes.
+ *
+ * A node that takes everybody for whom the test says, and lets changes happen where no client could time them: after
+ * the call has begun and its caller is known, and before there is a stream that they could end. One that
+ * stays open is told of an event.
+ *
+ * How each was seen to fail: with changes that are not remembered, the streams that must end go on; with changes that
+ * are forgotten without a word, one goes on after a crowd of them; with all that are remembered taken for the
+ * caller's, and with all that were forgotten taken for later ones, those that must go on end. */
+#include "base/macro.h"
+#include "core/app.h"
+#include "core/executor.h"
+#include "core/outbox.h"
+#include "core/router.h"
+#include "http/server.h"
+#include "modules/event/live.h"
+#include "support/crew.h"
+#include "support/postgres.h"
+#include "support/schema.h"
+#include "unit/client.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Fewer changes than are remembered, and more (TC_EVENT_CHANGES_MAX). */
+#define SOME  10u
+#define CROWD 100u
+
+struct change {
+	const char *caller, *session; /* who opens the stream */
+	const char *changed;          /* whose rights change, before the call or in it */
+	unsigned before, meanwhile;   /* how often */
+	bool is_ended;
+};
+
+static struct {
+	struct tc_app app;
+	struct tc_router *router;
+	struct tc_http_server *server;
+	_Atomic(const struct change *) change;
+} node;
+
+static void end_access(const struct change *change, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		tc_event_live_end_access(node.app.live, change->changed);
+}
+
+static enum tc_auth_answer authenticate(struct tc_app *app,
+					const struct tc_credentials *credentials, bool may_block,
+					struct tc_caller *ret_caller, struct tocsin_error *error)
+{
+	const struct change *change = atomic_load(&node.change);
+
+	(void)app, (void)credentials, (void)may_block, (void)error;
+	*ret_caller = (struct tc_caller){.rules = UINT32_MAX, .role = "viewer"};
+	snprintf(ret_caller->id, sizeof(ret_caller->id), "%s", change->caller);
+	snprintf(ret_caller->session, sizeof(ret_caller->session), "%s", change->session);
+	end_access(change, change->meanwhile);
+	return TC_AUTH_OK;
+}
+
+static void run_stream(struct tc_call *call)
+{
+	tc_event_live_open(tc_call_app(call)->live, call, NULL, "client");
+}
+
+static const struct tc_field no_fields[] = {{.type = TC_FIELD_END}};
+static const struct tc_procedure procedures[] = {
+	{.name = "stream",
+	 .method = TC_GET,
+	 .path = "/stream",
+	 .fields = no_fields,
+	 .run = run_stream},
+	{0},
+};
+
+/* --- the node --- */
+
+static int open_live(struct tocsin_error *error)
+{
+	const struct tc_outbox_options outbox = {.pool = node.app.work_pool};
+	struct tc_event_live_options live = {.work = node.app.work,
+					     .pool = node.app.work_pool,
+					     .streams_max = 100,
+					     .caller_streams_max = 100};
+	int result = tc_outbox_new(&node.app.outbox, &outbox, error);
+
+	live.outbox = node.app.outbox;
+	if (result == TOCSIN_OK)
+		result = tc_event_live_new(&node.app.live, &live, error);
+	return result ? result : tc_outbox_start(node.app.outbox, error);
+}
+
+static int open_node(struct tocsin_error *error)
+{
+	static const struct tc_procedure *const tables[] = {procedures};
+	struct tc_http_options http = {.listen = "127.0.0.1:0",
+				       .threads = 1,
+				       .max_body = 4096,
+				       .max_connections = 20,
+				       .idle_timeout_s = TC_PATIENCE_MS / 1000,
+				       .handler = tc_router_handle};
+	struct tc_router_options router = {.tables = tables,
+					   .tables_count = TC_ARRAY_LENGTH(tables),
+					   .app = &node.app,
+					   .work_pool = node.app.work_pool,
+					   .authenticate = authenticate};
+	int result = tc_executor_new(&node.app.work, "work", 1, 20, error);
+
+	if (result == TOCSIN_OK)
+		result = open_live(error);
+	router.work = node.app.work;
+	if (result == TOCSIN_OK)
+		result = tc_router_new(&node.router, &router, error);
+	http.userdata = node.router;
+	return result ? result : tc_http_server_new(&node.server, &http, error);
+}
+
+static int set_up(void **state)
+{
+	struct tocsin_error error;
+
+	if (tc_test_work_setup(state, 4, &node.app.work_pool))
+		return -1;
+	if (open_node(&error)) {
+		print_error("%s\n", error.message);
+		return -1;
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	tc_http_server_free(node.server, TC_BRIEFLY_MS);
+	tc_executor_free(node.app.work);
+	tc_router_free(node.router);
+	tc_outbox_stop(node.app.outbox);
+	tc_event_live_free(node.app.live);
+	tc_outbox_free(node.app.outbox);
+	return tc_test_work_teardown(state, &node.app.work_pool);
+}
+
+/* --- streams --- */
+
+#define ENDED "\r\n0\r\n\r\n"
+#define TOLD  "\"incidentId\":\"still\""
+/* Of a quiet stream, after 15 s; one that was opened too late for a change ends at once. */
+#define COMMENT "\n:\n"
+
+struct stream {
+	int fd;
+	size_t length;
+	char text[16384];
+};
+
+static void open_stream(struct stream *stream, const struct change *change)
+{
+	atomic_store(&node.change, change);
+	end_access(change, change->before);
+	*stream = (struct stream){.fd = client_connect(tc_http_server_url(node.server))};
+	assert_true(stream->fd >= 0);
+	client_send_request(stream->fd, "GET", "/stream", NULL, NULL, 0);
+}
+
+/* Reads until one of the two has come: whether it is `text`. */
+static bool comes_first(struct stream *stream, const char *text, const char *other)
+{
+	while (!strstr(stream->text, text)) {
+		ssize_t got = recv(stream->fd, stream->text + stream->length,
+				   sizeof(stream->text) - 1 - stream->length, 0);
+
+		if (got <= 0 || strstr(stream->text, other))
+			return false;
+		stream->length += (size_t)got;
+	}
+	return true;
+}
+
+static void check(const struct change *change)
+{
+	struct stream stream;
+
+	open_stream(&stream, change);
+	if (change->is_ended) {
+		assert_true(comes_first(&stream, ENDED, COMMENT));
+		close(stream.fd);
+		return;
+	}
+	assert_true(comes_first(&stream, "retry:", ENDED));
+	free(tc_test_sql("insert into events (kind, subject, action) values "
+			 "('incident.lifecycle.changed', 'still', 'updated')"));
+	tc_outbox_committed(node.app.outbox);
+	assert_true(comes_first(&stream, TOLD, ENDED));
+	/* It is known, and so a change that comes now ends it. */
+	tc_event_live_end_access(node.app.live, change->caller);
+	assert_true(comes_first(&stream, ENDED, COMMENT));
+	close(stream.fd);
+}
+
+/* --- tests --- */
+
+static void test_who_was_changed_meanwhile(void **state)
+{
+	static const struct change changes[] = {
+		{"key:k1", "", "k1", .meanwhile = 1, .is_ended = true},
+		{"user:u1", "s1", "s1", .meanwhile = 1, .is_ended = true},
+		{"user:u1", "s1", "user:u1", .meanwhile = 1, .is_ended = true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(changes); i++)
+		check(&changes[i]);
+}
+
+static void test_others(void **state)
+{
+	static const struct change changes[] = {
+		{"key:k1", "", "k2", .meanwhile = SOME},
+		{"user:u1", "s1", "s2", .meanwhile = SOME},
+		{"user:u1", "s1", "u1", .meanwhile = SOME}, /* a key with the user's number */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(changes); i++)
+		check(&changes[i]);
+}
+
+/* The caller is known as he is since then. */
+static void test_changes_before_the_call(void **state)
+{
+	static const struct change changes[] = {
+		{"key:k1", "", "k1", .before = 1},
+		{"key:k1", "", "k1", .before = CROWD},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(changes); i++)
+		check(&changes[i]);
+}
+
+/* One of those that are no longer remembered may have been the caller's. */
+static void test_more_than_are_remembered(void **state)
+{
+	static const struct change change = {
+		"key:k1", "", "k2", .meanwhile = CROWD, .is_ended = true};
+
+	(void)state;
+	check(&change);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_was_changed_meanwhile),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_changes_before_the_call),
+		cmocka_unit_test(test_more_than_are_remembered),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
