@@ -6,7 +6,8 @@
  *
  * How each was seen to fail: with tc_auth_submit and tc_idempotency_rejoin going on where they are for a call with an
  * Idempotency-Key, the user is there while the thread is still held up; with the attempt counted in the call's own
- * transaction, too, no connection is taken and given back for it. */
+ * transaction, too, no connection is taken and given back for it; with a longer queue nobody is refused, until patience
+ * runs out. */
 #include "base/memory.h"
 #include "core/app.h"
 #include "modules/auth/auth.h"
@@ -16,6 +17,7 @@
 #include "support/postgres.h"
 #include "support/schema.h"
 #include "unit/client.h"
+#include <poll.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -28,6 +30,7 @@
 #include <cmocka.h>
 
 #define WAITING_MAX 4
+#define QUEUE_MAX   64 /* of the hashing thread (HASHER_QUEUE_MAX) */
 
 static struct {
 	struct tc_app app;
@@ -53,9 +56,22 @@ static void run_hold(struct tc_call *call)
 	tc_auth_submit(tc_call_app(call)->auth, call, hold_job);
 }
 
+/* --- a call that only queues for it --- */
+
+static void pass_job(struct tc_job *job)
+{
+	tc_call_reply_empty(tc_call_from_job(job), 204);
+}
+
+static void run_pass(struct tc_call *call)
+{
+	tc_auth_submit(tc_call_app(call)->auth, call, pass_job);
+}
+
 static const struct tc_field no_fields[] = {{.type = TC_FIELD_END}};
 static const struct tc_procedure hold_procedures[] = {
 	{.name = "hold", .method = TC_POST, .path = "/hold", .fields = no_fields, .run = run_hold},
+	{.name = "pass", .method = TC_POST, .path = "/pass", .fields = no_fields, .run = run_pass},
 	{0},
 };
 
@@ -86,7 +102,7 @@ static int open_node(struct tocsin_error *error)
 	struct tc_http_options http = {.listen = "127.0.0.1:0",
 				       .threads = 1,
 				       .max_body = 4096,
-				       .max_connections = 20,
+				       .max_connections = QUEUE_MAX + 20,
 				       .idle_timeout_s = TC_PATIENCE_MS / 1000,
 				       .handler = tc_router_handle};
 	struct tc_router_options router = {.tables = tables,
@@ -300,12 +316,66 @@ static void test_wrong_password(void **state)
 	assert_int_equal(tc_test_sql_number("select password_version from users"), 1);
 }
 
+#define SESSION "/api/v1/session"
+#define LOG_IN  "{\"name\":\"ada\",\"password\":\"correct horse\"}"
+
+/* The call that is answered first. */
+static unsigned find_answered(const int *calls, unsigned count)
+{
+	struct pollfd fds[QUEUE_MAX + 1];
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		fds[i] = (struct pollfd){.fd = calls[i], .events = POLLIN};
+	assert_true(poll(fds, count, TC_PATIENCE_MS) > 0);
+	while (!fds[found].revents)
+		found++;
+	return found;
+}
+
+static void log_in(int status, struct reply *ret_reply)
+{
+	client_ask(tc_http_server_url(node.server), "POST", SESSION,
+		   "Content-Type: application/json\r\n", LOG_IN, ret_reply);
+	assert_int_equal(ret_reply->status, status);
+}
+
+/* One call more than it holds: whichever comes last is told so while the others wait, and so is a log-in. */
+static void test_a_full_queue(void **state)
+{
+	int calls[QUEUE_MAX + 1];
+	struct waiting waiting;
+	struct reply reply;
+	unsigned refused;
+
+	(void)state;
+	hold(&waiting);
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(calls); i++)
+		calls[i] = send_call("/pass", NULL, "{}");
+	refused = find_answered(calls, TC_ARRAY_LENGTH(calls));
+	client_read(calls[refused], false, &reply);
+	assert_int_equal(reply.status, 503);
+	assert_non_null(client_header(&reply, "Retry-After"));
+	log_in(503, &reply);
+	assert_non_null(client_header(&reply, "Retry-After"));
+	finish(&waiting, 204, NULL);
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(calls); i++) {
+		if (i != refused) {
+			client_read(calls[i], false, &reply);
+			assert_int_equal(reply.status, 204);
+		}
+		close(calls[i]);
+	}
+	log_in(201, &reply);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_new_user, clean),
 		cmocka_unit_test_setup(test_new_password, clean),
 		cmocka_unit_test_setup(test_wrong_password, clean),
+		cmocka_unit_test_setup(test_a_full_queue, clean),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

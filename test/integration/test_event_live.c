@@ -250,8 +250,8 @@ static void test_changes_before_the_call(void **state)
 /* One of those that are no longer remembered may have been the caller's. */
 static void test_more_than_are_remembered(void **state)
 {
-	static const struct change change = {
-		"key:k1", "", "k2", .meanwhile = CROWD, .is_ended = true};
+	static const struct change change = {"key:k1", "", "k2", .meanwhile = CROWD,
+					     .is_ended = true};
 
 	(void)state;
 	check(&change);

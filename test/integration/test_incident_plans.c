@@ -99,7 +99,7 @@ static int set_up(void **state)
 		"id_of(g, '1'), 'm', 'fixing' from n; "
 		"insert into incident_links (incident_id, id, url) select id, id_of(g, '2'), "
 		"'http://' "
-		"|| g from n"));
+		"|| g from n; " TC_PLAN_STATISTICS));
 	free(tc_test_sql("vacuum analyze"));
 	return 0;
 }

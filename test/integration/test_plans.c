@@ -227,6 +227,7 @@ static const char *const data[] = {
 	"do $$ begin execute format('alter database %I set tocsin.leaving = %L', "
 	"current_database(), "
 	"array[id_of(5, 'incident')]); end $$",
+	TC_PLAN_STATISTICS,
 	"insert into events (sequence, transaction, time, kind, subject, action, actor) overriding "
 	"system "
 	"value select g, (g / 1000 + 3)::text::xid8, now() - interval '1 day', 'incident.created', "

@@ -19,6 +19,9 @@ TC_DEFINE_CLEANUP(PGconn *, PQfinish);
 TC_DEFINE_CLEANUP(PGresult *, PQclear);
 TC_DEFINE_CLEANUP(DIR *, closedir);
 
+/* A transaction whose statements are run by one process: what functions scan in its helpers is not counted here. */
+#define BEGIN "begin; set local max_parallel_workers_per_gather = 0; "
+
 static PGconn *connect_to_cluster(void)
 {
 	PGconn *pg = PQconnectdb(tc_test_conninfo());
@@ -83,9 +86,9 @@ void tc_plans_check(const struct tc_plan *plans, size_t count)
 		if (!plans[i].arguments)
 			continue;
 		tc_buffer_append_format(&sql,
-					"begin; set local plan_cache_mode = force_generic_plan; "
-					"set local tocsin.locked = '{t}'; prepare p as %s; "
-					"explain (analyze, format json) execute p %s",
+					BEGIN "set local plan_cache_mode = force_generic_plan; "
+					      "set local tocsin.locked = '{t}'; prepare p as %s; "
+					      "explain (analyze, format json) execute p %s",
 					plans[i].sql->text, plans[i].arguments);
 		check(plans[i].sql->name, sql.data);
 	}
@@ -130,14 +133,24 @@ void tc_plans_check_the_check(const char *scan, const char *walk)
 	TC_FREE char *scanned = NULL;
 
 	tc_buffer_append_format(&sql,
-				"begin; set local enable_seqscan = off; explain (analyze, "
-				"format json) %s",
+				BEGIN "set local enable_seqscan = off; explain (analyze, "
+				      "format json) %s",
 				walk);
 	found = run(pg, sql.data);
 	assert_true(most_rows_removed(found) > TC_PLAN_REMOVED_MAX);
 	free(scanned_tables(pg)); /* it may be that this is how it walks */
 	tc_buffer_clear(&sql);
-	tc_buffer_append_format(&sql, "rollback; begin; %s", scan);
+	/* In a function, called where the planner would rather have helpers than not. */
+	tc_buffer_append_format(
+		&sql,
+		"rollback; " BEGIN "set local min_parallel_table_scan_size = 0; "
+		"set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0; "
+		"set local parallel_leader_participation = off; "
+		"create function pg_temp.scan() returns text parallel safe "
+		"language plpgsql as $$ begin return (%s); end $$; "
+		"select count(*) from pg_proc where prosrc = 'now' and prosrc <> "
+		"pg_temp.scan()",
+		scan);
 	free(run(pg, sql.data));
 	scanned = scanned_tables(pg);
 	assert_true(*scanned);

@@ -111,7 +111,7 @@ def test_a_user_who_was_deleted(nodes):
 def test_streams_that_are_being_opened_meanwhile(nodes):
     """Whoever was let in just before the key was revoked is not forgotten: no stream stays. Seen to fail without the
     memory of changes, with a pause of 50 ms before a stream is enlisted, which otherwise is too short to be met; with
-    that memory and the same pause it passed."""
+    that memory and the same pause it passed. (test/integration/test_event_live.c shows it without a pause.)"""
     for _ in range(5):
         key_id, key = make_key(nodes[0])
         assert key.get("/api/v1/incidents").status == 200  # it is known from here on
