@@ -156,6 +156,25 @@ static void add_problem(struct tc_document *document, json_t *responses, const c
 			tc_document_ref(document, "responses", "Problem"));
 }
 
+/* Who calls is asked of every row but some; a session also has to show that its owner wants a change. */
+static void add_refusals(struct tc_document *document, json_t *responses,
+			 const struct tc_procedure *row)
+{
+	const char *text = row->refuses ? row->refuses : "";
+	bool asks_who = !(row->flags & TC_CALLER_IGNORED);
+	char status[4];
+
+	if (asks_who)
+		add_problem(document, responses, "401");
+	if (row->rule || (asks_who && row->method != TC_GET))
+		add_problem(document, responses, "403");
+	for (; *text; text += strspn(text, " ")) {
+		snprintf(status, sizeof(status), "%.3s", text);
+		add_problem(document, responses, status);
+		text += strcspn(text, " ");
+	}
+}
+
 static void add_responses(struct tc_document *document, json_t *operation,
 			  const struct tc_procedure *row)
 {
@@ -171,10 +190,7 @@ static void add_responses(struct tc_document *document, json_t *operation,
 		tc_document_put(document, responses, "304",
 				tc_document_ref(document, "responses", "NotModified"));
 	add_problem(document, responses, "400");
-	if (row->rule) {
-		add_problem(document, responses, "401");
-		add_problem(document, responses, "403");
-	}
+	add_refusals(document, responses, row);
 	if (has_path)
 		add_problem(document, responses, "404");
 	if (row->method != TC_GET)

@@ -139,6 +139,8 @@ struct tc_procedure {
 	/* Successful answers, for OpenAPI: "201 Incident", "200 A, 201 A/B" (either), "204". The names are
 	 * schemas (core/openapi.h). NULL: "200", with any JSON. */
 	const char *answers;
+	/* Refusals of the handler's own, for OpenAPI, beside those of every row of its kind: "401 429". NULL: none. */
+	const char *refuses;
 };
 
 /* --- for handlers --- */

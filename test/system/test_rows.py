@@ -13,9 +13,12 @@ import re
 import pytest
 
 from api import PROBLEM, Api
+from events import Stream
 from rows import NOBODY, ROLES, ROWS, Caller, World, changed
 from server import new_key
+from session import PASSWORD, log_in, make_user
 from test_bad_input import LEAKS
+from test_login_limits import PER_NAME as FAILURES
 from test_openapi import check, describe
 from waiting import wait_for
 
@@ -100,13 +103,15 @@ def test_success(node, document, at, name):
 
 @each_row
 def test_errors(node, at, world, name):
-    """Each error that is the procedure's own, and the fields it names."""
-    row = ROWS[name]
+    """Each error that is the procedure's own, and the fields it names; it is described. Seen to fail without
+    `refuses` of log-in."""
+    row, described = ROWS[name], at["v1"].known[name][2]["responses"]
     for address in places(at, name, MAIN_ADDRESSES):
         for status, change, *fields in row.errors:
             asked = changed(row.good(world), change(world))
             reply = at[address].call(node.api, name, asked)
             assert is_problem(reply, status, *fields, secrets=[node.key]), (address, asked)
+            assert str(status) in described, (status, sorted(described))
 
 
 @each_plain_row
@@ -149,19 +154,27 @@ def test_without_anonymous_reading(start, document):
             assert caller.call(node.api, name, fields).status == 200, (caller.address, name)
 
 
+@pytest.fixture(name="user", scope="module")
+def fixture_user(node):
+    return log_in(node.url, make_user(node.api, "admin")["name"])
+
+
 @each_row
-def test_what_all_refuse(node, document, at, world, name):
-    """Keys of nobody, unknown fields, wrong methods; where there is a body, bodies that are none, or too large."""
-    row, secret = ROWS[name], new_key()
+def test_what_all_refuse(node, document, at, world, user, name):
+    """Keys of nobody, changes that a session may not have wanted, unknown fields, wrong methods; where there is a body, bodies that are none, or too large."""
+    row, secret, described = ROWS[name], new_key(), at["v1"].known[name][2]["responses"]
     if not row.has_problems:
         return
     for address in places(at, name):
         method, path = at[address].place(name)
         taken = set(document["paths"][path]) if address == "v1" else {"get", "post"}
         path = re.sub(r"{\w+}", NOBODY, path)
-        if "401" in at["v1"].known[name][2]["responses"]:
+        if row.asks_who:
             reply = at[address].call(Api(node.url, secret), name, row.good(world))
-            assert is_problem(reply, 401, secrets=[secret]), address
+            assert is_problem(reply, 401, secrets=[secret]) and "401" in described, address
+        if row.asks_who and at["v1"].place(name)[0] != "GET":
+            reply = at[address].call(user, name, row.good(world), {"X-Tocsin-CSRF": None})
+            assert is_problem(reply, 403, secrets=[user.token]) and "403" in described, address
         if not row.takes_anything:
             reply = at[address].call(node.api, name, {**row.good(world), "colour": "red"})
             assert is_problem(reply, 400, "colour"), address
@@ -170,6 +183,29 @@ def test_what_all_refuse(node, document, at, world, name):
         for body, sent, status in ((b"{", {}, 400), (b"{}", {"Content-Type": "text/plain"}, 415), (TOO_LARGE, {}, 413)):
             if method == "POST" and (status != 413 or address == "v1"):
                 assert is_problem(node.api.call(method, path, body, sent), status, secrets=[node.key]), address
+
+
+def test_what_is_limited_says_so(start):
+    """429 is in the description of what answers it, and of nothing else. Seen to fail without `refuses` in the rows."""
+    node = start(TOCSIN_EVENT_STREAMS_PER_CALLER=1)
+    document = describe(node)
+    known = Caller(document, "v1")
+    name = make_user(node.api, "viewer")["name"]
+    session = log_in(node.url, name)
+
+    def again(api, procedure, fields, count):
+        return [known.call(api, procedure, fields) for _ in range(count)][-1]
+
+    with Stream(node.api):
+        limited = {
+            "streamEvents": again(node.api, "streamEvents", {}, 1),
+            "logIn": again(node.anonymous, "logIn", {"name": "nobody", "password": PASSWORD}, FAILURES + 1),
+            "changePassword": again(session, "changePassword", {"currentPassword": PASSWORD + "?", "newPassword": PASSWORD},
+                                    FAILURES + 1),
+        }
+    for reply in limited.values():
+        assert is_problem(reply, 429, secrets=[node.key, session.token]) and int(reply.headers["retry-after"]) >= 1
+    assert {one for one, (_, _, operation) in known.known.items() if "429" in operation["responses"]} == set(limited)
 
 
 def test_an_idempotency_key_is_for_one_request(node, at):

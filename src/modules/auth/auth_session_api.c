@@ -366,6 +366,7 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .fields = log_in_fields,
 	 .run = run_log_in,
 	 .answers = "201 Caller",
+	 .refuses = "401 403 429",
 	 .summary = "Logs a user in: sets a cookie, and answers with the token for X-Tocsin-CSRF"},
 	{.name = "logOut",
 	 .group = "auth",
@@ -396,6 +397,7 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .fields = change_fields,
 	 .run = run_change_password,
 	 .answers = "204",
+	 .refuses = "429",
 	 .summary = "Changes the caller's own password, and ends the caller's other sessions"},
 	{0},
 };

@@ -82,6 +82,7 @@ const struct tc_procedure tc_event_procedures[] = {
 	 .flags = TC_CLIENT_KNOWN,
 	 .fields = stream_fields,
 	 .run = run_stream,
+	 .refuses = "429",
 	 .summary = "Streams what happens to incidents, as server-sent events"},
 	{.name = "listAuditTrail",
 	 .method = TC_GET,
