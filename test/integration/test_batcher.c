@@ -382,7 +382,7 @@ static void test_waits_are_counted(void **state)
 	assert_true(have_waited(&waits));
 	tc_batcher_get_stats(f->batcher, &stats);
 	assert_int_equal(stats.timeouts, 0);
-	assert_true(stats.wait_us + 20 * 1000 >= 20 * 1000 * took_ms); /* of the hot ones */
+	assert_true(stats.wait_us + 20000u >= 20000u * took_ms); /* of the hot ones */
 	stop(f);
 }
 
