@@ -13,6 +13,7 @@
 #include "base/macro.h"
 #include "core/hints.h"
 #include "core/outbox.h"
+#include "core/read.h"
 #include "http/listen.h"
 #include "modules/alert/alert.h"
 #include "modules/auth/auth.h"
@@ -84,6 +85,32 @@ static int migrate(struct tc_server *server, struct tocsin_error *error)
 	return result;
 }
 
+static int open_executor(struct tc_executor **ret_executor, const char *name, unsigned threads,
+			 const struct tc_config *config, struct tocsin_error *error)
+{
+	int result = tc_executor_new(ret_executor, name, threads, EXECUTOR_QUEUE_MAX, error);
+
+	if (result == TOCSIN_OK)
+		result =
+			tc_executor_bound_wait(*ret_executor, config->connection_timeout_ms, error);
+	return result;
+}
+
+/* For work as many threads as connections: whoever waits for a thread waits for a connection. */
+static int open_executors(struct tc_app *app, const struct tc_config *config,
+			  struct tocsin_error *error)
+{
+	int result = open_executor(&app->work, "work",
+				   TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX), config, error);
+
+	if (result == TOCSIN_OK)
+		result = open_executor(&app->reads, "read", tc_read_threads(config->pool_max),
+				       config, error);
+	if (result == TOCSIN_OK)
+		tc_executor_gather(app->reads, TC_READ_MAX, tc_read_run_many);
+	return result;
+}
+
 /* The way to the database, and what runs on it. */
 static int open_base(struct tc_server *server, struct tocsin_error *error)
 {
@@ -102,12 +129,7 @@ static int open_base(struct tc_server *server, struct tocsin_error *error)
 	if (result == TOCSIN_OK)
 		result = tocsin_locks_new(&app->locks, &locks, error);
 	if (result == TOCSIN_OK)
-		result = tc_executor_new(&app->work, "work",
-					 TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX),
-					 EXECUTOR_QUEUE_MAX, error);
-	/* As many threads as connections: whoever waits for a thread waits for a connection. */
-	if (result == TOCSIN_OK)
-		result = tc_executor_bound_wait(app->work, config->connection_timeout_ms, error);
+		result = open_executors(app, config, error);
 	if (result == TOCSIN_OK)
 		result = tc_hints_new(&app->hints, conninfo, error);
 	return result;
@@ -216,6 +238,7 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 					   .app = &server->app,
 					   .authenticate = tc_auth_authenticate,
 					   .work = server->app.work,
+					   .reads = server->app.reads,
 					   .cache = server->app.cache,
 					   .work_pool = server->app.work_pool,
 					   .committed = on_commit};
@@ -268,10 +291,12 @@ void tc_server_close(struct tc_server *server)
 	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
 	if (app->auth)
 		tc_auth_stop(app->auth); /* it hands over to the work executor */
-	tc_executor_stop(app->work);     /* and so do these, should they have something left */
+	tc_executor_stop(app->reads);
+	tc_executor_stop(app->work); /* and so do these, should they have something left */
 	app->alerts = tc_alert_intake_free(app->alerts);
 	app->deleter = tc_catalog_deleter_free(app->deleter);
 	app->creator = tc_incident_creator_free(app->creator);
+	app->reads = tc_executor_free(app->reads);
 	app->work = tc_executor_free(app->work);
 	server->router = tc_router_free(server->router);
 	tc_buffer_deinit(&server->openapi);

@@ -159,11 +159,20 @@ static void format_http(struct tc_http_server *http, struct tc_buffer *out)
 static void format_node(struct tc_server *server, struct tc_buffer *out)
 {
 	struct tc_nodes_status status;
+	struct tc_executor_stats work, reads;
 
 	tc_nodes_get_status(server->nodes, &status);
+	tc_executor_get_stats(server->app.work, &work);
+	tc_executor_get_stats(server->app.reads, &reads);
 	format_one(out, "tocsin_executor_queued", "gauge",
-		   "Requests waiting for a thread of the work executor.",
-		   tc_executor_queued(server->app.work));
+		   "Requests waiting for a thread of the work executor.", work.queued);
+	format_one(out, "tocsin_reads_queued", "gauge",
+		   "Reads of one thing that wait for the database.", reads.queued);
+	format_one(out, "tocsin_reads_total", "counter",
+		   "Reads of one thing that the cache did not answer.", (double)reads.jobs);
+	format_one(out, "tocsin_read_rounds_total", "counter",
+		   "Round trips they took: those that wait together go together.",
+		   (double)reads.rounds);
 	format_one(out, "tocsin_hints_connected", "gauge",
 		   "Whether hints of other nodes can be heard.",
 		   tc_hints_is_connected(server->app.hints));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Deep enough for libpq, jansson and TLS; small, because a node has dozens of threads. */
 #define STACK_SIZE ((size_t)256 * 1024)
@@ -58,6 +59,13 @@ bool tc_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t d
 		return false;
 	check(result, "pthread_cond_timedwait");
 	return true;
+}
+
+unsigned tc_thread_cores(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores > 0 ? (unsigned)cores : 1;
 }
 
 int tc_thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *argument,

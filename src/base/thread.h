@@ -30,6 +30,9 @@ void tc_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
 /* False when the monotonic `deadline_ms` (see tc_clock_ms) passed. */
 bool tc_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t deadline_ms);
 
+/* The processor's cores that are on; 1 if that cannot be told. */
+unsigned tc_thread_cores(void);
+
 /* Starts a named thread with a small stack and every signal blocked (the main thread handles
  * signals). `name` has at most 15 bytes. The caller joins it. */
 int tc_thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *argument,

@@ -13,7 +13,9 @@ struct tc_executor {
 	pthread_mutex_t mutex;
 	pthread_cond_t work, oldest;
 	struct tc_list queue;
-	unsigned queued, queue_max, sleeping;
+	unsigned queue_max, sleeping, gather_max;
+	tc_run_many_fn run_many; /* NULL: each job runs by itself */
+	struct tc_executor_stats stats;
 	bool closing, is_warden_idle, has_warden;
 	unsigned wait_max_ms; /* 0: no bound */
 	pthread_t warden;
@@ -21,30 +23,41 @@ struct tc_executor {
 	pthread_t threads[];
 };
 
-/* The next job; NULL when the executor closes and nothing is left. */
-static struct tc_job *next_job(struct tc_executor *executor)
+/* The next jobs; 0 when the executor closes and nothing is left. */
+static unsigned next_jobs(struct tc_executor *executor,
+			  struct tc_job *ret_jobs[static TC_EXECUTOR_GATHER_MAX])
 {
 	TC_LOCKED(&executor->mutex);
 	struct tc_list *node;
+	unsigned count = 0;
 
-	while (!(node = tc_list_pop_front(&executor->queue))) {
+	while (tc_list_is_empty(&executor->queue)) {
 		if (executor->closing)
-			return NULL;
+			return 0;
 		executor->sleeping++;
 		tc_cond_wait(&executor->work, &executor->mutex);
 		executor->sleeping--;
 	}
-	executor->queued--;
-	return tc_list_entry(node, struct tc_job, node);
+	while (count < executor->gather_max && (node = tc_list_pop_front(&executor->queue)))
+		ret_jobs[count++] = tc_list_entry(node, struct tc_job, node);
+	executor->stats.queued -= count;
+	executor->stats.jobs += count;
+	executor->stats.rounds++;
+	return count;
 }
 
 static void *run_jobs(void *argument)
 {
 	struct tc_executor *executor = argument;
-	struct tc_job *job;
+	struct tc_job *jobs[TC_EXECUTOR_GATHER_MAX];
+	unsigned count;
 
-	while ((job = next_job(executor)))
-		job->run(job);
+	while ((count = next_jobs(executor, jobs)) > 0) {
+		if (executor->run_many)
+			executor->run_many(jobs, count);
+		else
+			jobs[0]->run(jobs[0]);
+	}
 	return NULL;
 }
 
@@ -62,7 +75,7 @@ static struct tc_job *next_overdue(struct tc_executor *executor)
 			executor->is_warden_idle = false;
 		} else if (tc_clock_ms() >= job->queued_ms + executor->wait_max_ms) {
 			tc_list_remove(&job->node);
-			executor->queued--;
+			executor->stats.queued--;
 			return job;
 		} else {
 			tc_cond_wait_until(&executor->oldest, &executor->mutex,
@@ -100,6 +113,7 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
 	tc_cond_init(&executor->oldest);
 	tc_list_init(&executor->queue);
 	executor->queue_max = queue_max;
+	executor->gather_max = 1;
 	for (unsigned i = 0; i < threads && result == TOCSIN_OK; i++) {
 		char thread_name[16];
 
@@ -126,6 +140,13 @@ int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
 	result = tc_thread_start(&executor->warden, "warden", expire_jobs, executor, error);
 	executor->has_warden = result == TOCSIN_OK;
 	return result;
+}
+
+void tc_executor_gather(struct tc_executor *executor, unsigned max, tc_run_many_fn run_many)
+{
+	TC_LOCKED(&executor->mutex); /* the threads look already */
+	executor->gather_max = TC_MIN(max, TC_EXECUTOR_GATHER_MAX);
+	executor->run_many = run_many;
 }
 
 void tc_executor_stop(struct tc_executor *executor)
@@ -168,11 +189,11 @@ static int enqueue(struct tc_executor *executor, struct tc_job *job, struct wake
 
 	if (executor->closing)
 		return TOCSIN_E_CLOSED;
-	if (executor->queued >= executor->queue_max)
+	if (executor->stats.queued >= executor->queue_max)
 		return TOCSIN_E_FULL;
 	job->queued_ms = tc_clock_ms();
 	tc_list_push_back(&executor->queue, &job->node);
-	executor->queued++;
+	executor->stats.queued++;
 	*ret_wakes = (struct wakes){executor->sleeping > 0, executor->is_warden_idle};
 	return TOCSIN_OK;
 }
@@ -192,9 +213,9 @@ int tc_executor_submit(struct tc_executor *executor, struct tc_job *job)
 	return TOCSIN_OK;
 }
 
-unsigned tc_executor_queued(struct tc_executor *executor)
+void tc_executor_get_stats(struct tc_executor *executor, struct tc_executor_stats *ret_stats)
 {
 	TC_LOCKED(&executor->mutex);
 
-	return executor->queued;
+	*ret_stats = executor->stats;
 }

@@ -1,5 +1,6 @@
 /* core/executor.h: bulkheads: a bounded queue and a fixed number of threads. A full queue is refused
- * at once (TOCSIN_E_FULL), never waited for; and where a bound is set, no job waits in it for longer. */
+ * at once (TOCSIN_E_FULL), never waited for; and where a bound is set, no job waits in it for longer.
+ * Jobs that wait can be run together, where together they cost less. */
 #pragma once
 
 #include "base/list.h"
@@ -17,6 +18,16 @@ struct tc_job {
 	uint64_t queued_ms;                 /* the executor's */
 };
 
+#define TC_EXECUTOR_GATHER_MAX 16u
+
+/* Owns the jobs, as each one's `run` would. */
+typedef void (*tc_run_many_fn)(struct tc_job *const *jobs, unsigned count);
+
+struct tc_executor_stats {
+	unsigned queued;
+	uint64_t jobs, rounds; /* taken by threads, and how often threads took some */
+};
+
 /* `name` (at most 12 bytes) names the threads. */
 int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigned threads,
 		    unsigned queue_max, struct tocsin_error *error);
@@ -24,6 +35,9 @@ int tc_executor_new(struct tc_executor **ret_executor, const char *name, unsigne
  * what waits behind them without end. Once, before the first job. */
 int tc_executor_bound_wait(struct tc_executor *executor, unsigned wait_max_ms,
 			   struct tocsin_error *error);
+/* From now on a thread takes all jobs that wait, `max` (up to TC_EXECUTOR_GATHER_MAX) at most, and hands them to
+ * `run_many` instead of each to its `run`. Once, before the first job. */
+void tc_executor_gather(struct tc_executor *executor, unsigned max, tc_run_many_fn run_many);
 /* Runs what is queued, and joins the threads. Submit answers CLOSED from now on, until it is freed: for those who
  * may still hand something over. Harmless twice; NULL allowed. */
 void tc_executor_stop(struct tc_executor *executor);
@@ -31,4 +45,4 @@ void tc_executor_stop(struct tc_executor *executor);
 struct tc_executor *tc_executor_free(struct tc_executor *executor);
 /* TOCSIN_OK, FULL, or CLOSED. Does not block. */
 int tc_executor_submit(struct tc_executor *executor, struct tc_job *job);
-unsigned tc_executor_queued(struct tc_executor *executor);
+void tc_executor_get_stats(struct tc_executor *executor, struct tc_executor_stats *ret_stats);

@@ -12,6 +12,7 @@
 #include "core/idempotency.h"
 #include "core/input.h"
 #include "core/lookup.h"
+#include "core/read.h"
 #include "core/router.h"
 #include "core/validate.h"
 #include "http/url.h"
@@ -26,7 +27,10 @@ static const char memory_text[] = "Out of memory; try again";
 void tc_call_run(struct tc_call *call)
 {
 	call->has_run = true;
-	call->procedure->run(call);
+	if (call->procedure->read)
+		tc_read_run(call);
+	else
+		call->procedure->run(call);
 }
 
 static void run_job(struct tc_job *job)
@@ -40,6 +44,8 @@ static void start(struct tc_call *call)
 {
 	if (call->claim)
 		tc_call_submit(call, call->options->work, tc_idempotency_run);
+	else if (call->procedure->read)
+		tc_call_submit(call, call->options->reads, run_job);
 	else if (call->procedure->run_on == TC_RUN_WORK)
 		tc_call_submit(call, call->options->work, run_job);
 	else

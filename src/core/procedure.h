@@ -131,6 +131,7 @@ struct tc_procedure {
 	unsigned flags;
 	const struct tc_field *fields; /* ends with TC_FIELD_END */
 	void (*run)(struct tc_call *call);
+	const struct tc_read *read; /* instead of `run`, for a GET on TC_RUN_WORK: core/read.h */
 	const char *summary;
 	/* What a cached read depends on, or what a change may change: TC_ABOUT_* of core/cache.h; and the field
 	 * that names the one thing of it, NULL: lists, for a read; anything of it, for a change. */
@@ -242,7 +243,9 @@ struct tc_router_options {
 	struct tc_app *app;
 	tc_authenticate_fn authenticate;
 	struct tc_executor *work; /* borrowed */
-	struct tc_cache *cache;   /* borrowed; NULL: nothing is kept */
+	struct tc_executor
+		*reads; /* borrowed; gathers tc_read_run_many. Needed for rows with a `read` */
+	struct tc_cache *cache; /* borrowed; NULL: nothing is kept */
 	/* Borrowed; for Idempotency-Key (core/idempotency.h). NULL: the header is not looked at. */
 	struct tocsin_pool *work_pool;
 	/* Called before the answer of every call that ran and may have changed something, whatever became

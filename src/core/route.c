@@ -76,6 +76,20 @@ static int check_fields(const struct tc_procedure *procedure, unsigned path_para
 	return TOCSIN_OK;
 }
 
+/* Where reads run (core/read.h), and what they may be. */
+static int check_read(const struct tc_procedure *procedure, const struct tc_executor *reads,
+		      struct tocsin_error *error)
+{
+	if (!procedure->read ||
+	    (reads && procedure->method == TC_GET && procedure->run_on == TC_RUN_WORK))
+		return TOCSIN_OK;
+	return tocsin_error_set(
+		error, TOCSIN_E_INVALID,
+		"procedure %s: a read needs an executor for reads, and is a GET on the "
+		"work pool",
+		procedure->name);
+}
+
 static int compile(struct tc_route *route, const struct tc_procedure *procedure, unsigned index,
 		   struct tocsin_error *error)
 {
@@ -88,9 +102,10 @@ static int compile(struct tc_route *route, const struct tc_procedure *procedure,
 	route->body_places = TC_PLACE(TC_IN_BODY);
 	route->query_places = TC_PLACE(TC_IN_QUERY);
 	route->segments_count = split(procedure->path, route->segments);
-	if (route->segments_count == 0 || !procedure->run)
+	if (route->segments_count == 0 || !procedure->run == !procedure->read)
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
-					"procedure %s: bad path or no handler", procedure->name);
+					"procedure %s: bad path, or not one handler",
+					procedure->name);
 	for (unsigned i = 0; i < route->segments_count && result == TOCSIN_OK; i++) {
 		result = compile_segment(procedure, &route->segments[i], error);
 		parameters += route->segments[i].field != NULL;
@@ -186,6 +201,8 @@ static int add_row(struct tc_router *router, const struct tc_procedure *row,
 	unsigned index = router->procedures_count++;
 	int result = compile(&router->routes[router->routes_count++], row, index, error);
 
+	if (result == TOCSIN_OK)
+		result = check_read(row, router->options.reads, error);
 	if (result || !row->group)
 		return result;
 	compile_alias(&router->routes[router->routes_count++], row, TC_POST, index);

@@ -44,15 +44,6 @@ static size_t leave_encoded(void *userdata, struct MHD_Connection *connection, c
 	return strlen(text);
 }
 
-static unsigned count_threads(unsigned wanted)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (wanted > 0)
-		return wanted;
-	return cores > 0 ? (unsigned)cores : 1;
-}
-
 static struct MHD_Daemon *start_daemon(struct tc_http_server *server)
 {
 	const struct tc_http_options *options = &server->options;
@@ -103,7 +94,7 @@ int tc_http_server_new(struct tc_http_server **ret_server, const struct tc_http_
 	if (!server)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory");
 	server->options = *options;
-	server->options.threads = count_threads(options->threads);
+	server->options.threads = options->threads > 0 ? options->threads : tc_thread_cores();
 	server->options.listen = NULL; /* the caller's, needed here only */
 	server->options.bound_fd = NULL;
 	server->listen_fd = options->bound_fd ? tc_take_fd(options->bound_fd) : -1;

@@ -4,6 +4,7 @@
  * as open; without lock.sql two resolves at once both write an update; without the comparison of ids in
  * open_batch.sql a repeated create is told `reused`. */
 #include "base/memory.h"
+#include "core/store.h"
 #include "modules/incident/incident.h"
 #include "pg/array.h"
 #include "pg/query.h"
@@ -75,13 +76,15 @@ static void open_simple(const char *systems)
 
 static json_t *get(const char *id, const char *visibility)
 {
+	const char *const values[] = {id, visibility};
 	struct tocsin_error error;
-	TC_BUFFER json = {0};
+	TC_RESULT *rows = NULL;
 	json_t *answer;
 
-	if (tc_incident_get(pool, id, visibility, &json, &error))
+	if (tc_store_read(pool, &tc_sql_incident_get, values, &rows, &error))
 		fail_msg("%s", error.message);
-	answer = json_loads(json.data, 0, NULL);
+	assert_int_equal(PQntuples(rows), 1);
+	answer = json_loads(PQgetvalue(rows, 0, 0), 0, NULL);
 	assert_non_null(answer);
 	return answer;
 }

@@ -73,6 +73,7 @@ static void run_task(struct tc_job *job)
 static void test_full_then_drain(void **state)
 {
 	struct tc_executor *executor = NULL;
+	struct tc_executor_stats stats;
 	struct task tasks[6];
 	struct gate gate;
 	atomic_uint done = 0;
@@ -87,7 +88,8 @@ static void test_full_then_drain(void **state)
 	gate_await(&gate, 2);
 	for (unsigned i = 2; i < 5; i++)
 		assert_int_equal(tc_executor_submit(executor, &tasks[i].job), TOCSIN_OK);
-	assert_int_equal(tc_executor_queued(executor), 3);
+	tc_executor_get_stats(executor, &stats);
+	assert_int_equal(stats.queued, 3);
 	assert_int_equal(tc_executor_submit(executor, &tasks[5].job), TOCSIN_E_FULL);
 	gate_open(&gate);
 	assert_null(tc_executor_free(executor));
@@ -218,6 +220,50 @@ static void test_many(void **state)
 	assert_int_equal(done, COUNT);
 }
 
+static unsigned rounds[4], rounds_count;
+
+static void run_together(struct tc_job *const *jobs, unsigned count)
+{
+	rounds[rounds_count++] = count;
+	for (unsigned i = 0; i < count; i++)
+		jobs[i]->run(jobs[i]);
+}
+
+/* What came while the only thread was busy it takes at once, up to the bound. Seen to fail (one job a round)
+ * without tc_executor_gather. */
+static void test_jobs_that_wait_go_together(void **state)
+{
+	enum { COUNT = 1 + 5 + 2, TOGETHER = 5 };
+	struct tc_executor *executor = NULL;
+	struct tc_executor_stats stats;
+	struct task tasks[COUNT];
+	struct gate gate;
+	atomic_uint done = 0;
+
+	(void)state;
+	gate_init(&gate);
+	assert_int_equal(tc_executor_new(&executor, "test", 1, COUNT, NULL), TOCSIN_OK);
+	tc_executor_gather(executor, TOGETHER, run_together);
+	for (unsigned i = 0; i < COUNT; i++) {
+		tasks[i] = (struct task){.job.run = run_task, .gate = &gate, .done = &done};
+		assert_int_equal(tc_executor_submit(executor, &tasks[i].job), TOCSIN_OK);
+		if (i == 0)
+			gate_await(&gate, 1);
+	}
+	gate_open(&gate);
+	tc_executor_stop(executor);
+	tc_executor_get_stats(executor, &stats);
+	assert_null(tc_executor_free(executor));
+	assert_int_equal(done, COUNT);
+	assert_int_equal(rounds_count, 3);
+	assert_int_equal(rounds[0], 1);
+	assert_int_equal(rounds[1], 5);
+	assert_int_equal(rounds[2], 2);
+	assert_int_equal(stats.jobs, COUNT);
+	assert_int_equal(stats.rounds, 3);
+	assert_int_equal(stats.queued, 0);
+}
+
 static void test_bad_options(void **state)
 {
 	struct tc_executor *executor = NULL;
@@ -238,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_a_stuck_thread_does_not_hold_up_the_queue),
 		cmocka_unit_test(test_stopped_is_still_there),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_jobs_that_wait_go_together),
 		cmocka_unit_test(test_bad_options),
 	};
 

@@ -4,6 +4,7 @@
 #include "base/macro.h"
 #include "client.h"
 #include "core/metrics.h"
+#include "core/read.h"
 #include "toy.h"
 #include <stdio.h>
 #include <string.h>
@@ -287,6 +288,14 @@ static void test_errors(void **state)
 	toy_stop(&toy);
 }
 
+static unsigned queued(const struct toy *toy)
+{
+	struct tc_executor_stats stats;
+
+	tc_executor_get_stats(toy->work, &stats);
+	return stats.queued;
+}
+
 /* One thread busy and one place taken: the third is told so at once; inline rows go on. */
 static void test_full_queue(void **state)
 {
@@ -303,7 +312,7 @@ static void test_full_queue(void **state)
 	client_send_request(fds[1], "POST", "/keep", NULL, "", 0);
 	do /* the second is on its way through another thread */
 		client_ask(toy.url, "GET", "/things", NULL, NULL, &reply);
-	while (tc_executor_queued(toy.work) == 0);
+	while (queued(&toy) == 0);
 	client_ask(toy.url, "POST", "/keep", NULL, NULL, &reply);
 	assert_int_equal(reply.status, 503);
 	assert_string_equal(client_header(&reply, "Retry-After"), "1");
@@ -361,6 +370,7 @@ static void test_bad_tables(void **state)
 		{.name = "n", .type = TC_FIELD_ANY},
 		{.name = "n", .type = TC_FIELD_ANY, .place = TC_IN_QUERY},
 		{0}};
+	static const struct tc_read nothing = {0};
 	static const struct tc_procedure bad[][3] = {
 		{{.name = "a", .path = "/a", .fields = twins, .run = run_nothing}, {0}},
 		{{.name = "a", .group = "g", .path = "/a", .run = run_nothing},
@@ -370,6 +380,8 @@ static void test_bad_tables(void **state)
 		{{.name = "a", .path = "/a", .fields = id, .run = run_nothing}, {0}},
 		{{.name = "a", .path = "a", .run = run_nothing}, {0}},
 		{{.name = "a", .path = "/a"}, {0}},
+		{{.name = "a", .path = "/a", .run = run_nothing, .read = &nothing}, {0}},
+		{{.name = "a", .path = "/a", .read = &nothing, .run_on = TC_RUN_WORK}, {0}},
 		{{.name = "a", .path = "/a", .fields = no_choices, .run = run_nothing}, {0}},
 		{{.name = "a", .path = "/a", .run = run_nothing},
 		 {.name = "b", .path = "/a", .run = run_nothing},

@@ -12,18 +12,9 @@
 #define SYSTEM_ID_SIZE (255 * 4 + 1) /* characters of UTF-8, NUL */
 #define TIME_DIGITS    18
 
-static int read_one(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
-		    const char *what, struct tc_buffer *ret_json, struct tocsin_error *error)
+int tc_catalog_not_found(const char *what, const char *id, struct tocsin_error *error)
 {
-	TC_RESULT *rows = NULL;
-	int result = tc_store_read(pool, sql, values, &rows, error);
-
-	if (result)
-		return result;
-	if (PQntuples(rows) == 0)
-		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "There is no %s %.255s", what,
-					values[0]);
-	return tc_store_take(rows, 0, ret_json, error);
+	return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "There is no %s %.255s", what, id);
 }
 
 /* "MICROSECONDS.ID"; `time` gets the first part, *ret_id points to the second. */
@@ -64,14 +55,6 @@ int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catal
 	return result ? result : tc_page_format(rows, "systems", filter->limit, ret_json, error);
 }
 
-int tc_catalog_get_system(struct tocsin_pool *work_pool, const char *id, bool shows_contacts,
-			  struct tc_buffer *ret_json, struct tocsin_error *error)
-{
-	const char *const values[] = {id, shows_contacts ? "t" : "f"};
-
-	return read_one(work_pool, &tc_sql_catalog_get_system, values, "system", ret_json, error);
-}
-
 int tc_catalog_list_groups(struct tocsin_pool *work_pool, unsigned limit, const char *cursor,
 			   struct tc_buffer *ret_json, struct tocsin_error *error)
 {
@@ -89,5 +72,12 @@ int tc_catalog_list_groups(struct tocsin_pool *work_pool, unsigned limit, const 
 int tc_catalog_get_group(struct tocsin_pool *work_pool, const char *id, struct tc_buffer *ret_json,
 			 struct tocsin_error *error)
 {
-	return read_one(work_pool, &tc_sql_catalog_show_group, &id, "group", ret_json, error);
+	TC_RESULT *rows = NULL;
+	int result = tc_store_read(work_pool, &tc_sql_catalog_show_group, &id, &rows, error);
+
+	if (result)
+		return result;
+	if (PQntuples(rows) == 0)
+		return tc_catalog_not_found("group", id, error);
+	return tc_store_take(rows, 0, ret_json, error);
 }

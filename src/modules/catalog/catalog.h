@@ -43,9 +43,8 @@ struct tc_catalog_filter {
 int tc_catalog_list_systems(struct tocsin_pool *work_pool, const struct tc_catalog_filter *filter,
 			    struct tc_buffer *ret_json, struct tocsin_error *error);
 
-/* The system with its links, and with its contacts if `shows_contacts`. NOT_FOUND. */
-int tc_catalog_get_system(struct tocsin_pool *work_pool, const char *id, bool shows_contacts,
-			  struct tc_buffer *ret_json, struct tocsin_error *error);
+/* Says that there is no such system or group; returns NOT_FOUND. */
+int tc_catalog_not_found(const char *what, const char *id, struct tocsin_error *error);
 
 /* A system or a group as somebody wants it. */
 struct tc_catalog_wish {

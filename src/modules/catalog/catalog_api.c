@@ -7,7 +7,9 @@
 #include "core/app.h"
 #include "core/cache.h"
 #include "core/idempotency.h"
+#include "core/read.h"
 #include "modules/catalog/deleter.h"
+#include "sql_app.h"
 #include <stdio.h>
 
 #define CONTACT_VALUE_MAX 500
@@ -66,15 +68,18 @@ static void run_list(struct tc_call *call)
 	tc_reply_result(call, result, 200, &json, &error);
 }
 
-static void run_get(struct tc_call *call)
+static void fill_get(const struct tc_call *call, const char **ret_values)
 {
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	int result = tc_catalog_get_system(tc_catalog_pool(call), tc_call_string(call, "id"),
-					   !tc_call_caller(call)->is_anonymous, &json, &error);
-
-	tc_reply_result(call, result, 200, &json, &error);
+	ret_values[0] = tc_call_string(call, "id");
+	ret_values[1] = tc_call_caller(call)->is_anonymous ? "f" : "t"; /* contacts */
 }
+
+static int miss_get(const struct tc_call *call, struct tocsin_error *error)
+{
+	return tc_catalog_not_found("system", tc_call_string(call, "id"), error);
+}
+
+static const struct tc_read read_get = {&tc_sql_catalog_get_system, fill_get, miss_get};
 
 static void run_create(struct tc_call *call)
 {
@@ -313,7 +318,7 @@ const struct tc_procedure tc_catalog_system_procedures[] = {
 	 .rule = TC_RULE_SYSTEM_READ,
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
-	 .run = run_get,
+	 .read = &read_get,
 	 .flags = TC_CACHED,
 	 .about = TC_ABOUT_CATALOG,
 	 .about_thing = "id",

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "core/idempotency.h"
+#include "modules/catalog/catalog.h"
 #include "modules/incident/creator.h"
 #include "pg/array.h"
 #include "pg/query.h"
@@ -145,8 +146,7 @@ static int hold_rows(const struct attempt *attempt, const struct end *end,
 	if (result)
 		return result;
 	if (PQntuples(pipeline.results[system]) == 0)
-		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "There is no system %.255s",
-					end->id);
+		return tc_catalog_not_found("system", end->id, error);
 	if (!tc_result_is_true(pipeline.results[rest], 0, 0))
 		return tocsin_error_set(error, TOCSIN_E_RETRY,
 					"Incidents of the system are being changed; try again");

@@ -30,10 +30,6 @@ int tc_incident_open(struct tocsin_pool *work_pool, const struct tc_incident_dra
 		     bool reject_unknown_systems, struct tc_buffer *ret_json, bool *ret_refused,
 		     struct tocsin_error *error);
 
-/* The incident with updates and links. NOT_FOUND. */
-int tc_incident_get(struct tocsin_pool *work_pool, const char *id, const char *visibility,
-		    struct tc_buffer *ret_json, struct tocsin_error *error);
-
 struct tc_incident_filter {
 	const char *system; /* NULL: any */
 	const char *status; /* NULL: any open one, or any at all with include_resolved */

@@ -3,6 +3,9 @@
 
 #include "core/app.h"
 #include "core/cache.h"
+#include "core/read.h"
+#include "modules/incident/incident_internal.h"
+#include "sql_app.h"
 
 const char *const tc_incident_statuses[] = {"investigating", "identified", "fixing",
 					    "monitoring",    "resolved",   NULL};
@@ -32,15 +35,18 @@ const char *tc_incident_actor_name(const struct tc_call *call)
 	return caller->name[0] ? caller->name : NULL;
 }
 
-static void run_get(struct tc_call *call)
+static void fill_get(const struct tc_call *call, const char **ret_values)
 {
-	struct tocsin_error error;
-	TC_BUFFER json = {0};
-	int r = tc_incident_get(tc_incident_pool(call), tc_call_string(call, "id"),
-				tc_incident_visibility(call), &json, &error);
-
-	tc_reply_result(call, r, 200, &json, &error);
+	ret_values[0] = tc_call_string(call, "id");
+	ret_values[1] = tc_incident_visibility(call);
 }
+
+static int miss_get(const struct tc_call *call, struct tocsin_error *error)
+{
+	return tc_incident_not_found(tc_call_string(call, "id"), error);
+}
+
+static const struct tc_read read_get = {&tc_sql_incident_get, fill_get, miss_get};
 
 static void run_list(struct tc_call *call)
 {
@@ -287,7 +293,7 @@ const struct tc_procedure tc_incident_procedures[] = {
 	 .rule = TC_RULE_INCIDENT_READ,
 	 .run_on = TC_RUN_WORK,
 	 .fields = get_fields,
-	 .run = run_get,
+	 .read = &read_get,
 	 .flags = TC_CACHED,
 	 .about = TC_ABOUT_INCIDENTS,
 	 .about_thing = "id",

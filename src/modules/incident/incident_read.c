@@ -22,20 +22,6 @@ int tc_incident_read_document(struct tocsin_pool *pool, const struct tc_sql *sql
 	return r ? r : tc_store_take(result, 0, ret_json, error);
 }
 
-int tc_incident_get(struct tocsin_pool *work_pool, const char *id, const char *visibility,
-		    struct tc_buffer *ret_json, struct tocsin_error *error)
-{
-	const char *const values[] = {id, visibility};
-	TC_RESULT *result = NULL;
-	int r = tc_store_read(work_pool, &tc_sql_incident_get, values, &result, error);
-
-	if (r)
-		return r;
-	if (PQntuples(result) == 0)
-		return tc_incident_not_found(id, error);
-	return tc_store_take(result, 0, ret_json, error);
-}
-
 static const struct tc_sql *list_statement(const struct tc_incident_filter *filter)
 {
 	bool has_resolved =

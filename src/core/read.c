@@ -1,0 +1,108 @@
+/* core/read.c: see read.h. */
+#include "core/read.h"
+
+#include "base/thread.h"
+#include "core/app.h"
+#include "core/call.h"
+#include "core/reply.h"
+#include "core/store.h"
+#include <assert.h>
+
+#define ATTEMPTS 2u
+/* One waits for the database while the other's answers are made. */
+#define THREADS_PER_CORE 2u
+
+TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
+
+static const struct tc_read *read_of(const struct tc_call *call, const char **ret_values)
+{
+	const struct tc_read *read = call->procedure->read;
+
+	assert(read->sql->parameters <= TC_READ_PARAMETERS_MAX);
+	read->fill(call, ret_values);
+	return read;
+}
+
+static void answer(struct tc_call *call, const PGresult *rows)
+{
+	struct tocsin_error error;
+	TC_BUFFER json = {0};
+	int result = PQntuples(rows) > 0 ? tc_store_take(rows, 0, &json, &error)
+					 : call->procedure->read->miss(call, &error);
+
+	tc_reply_result(call, result, 200, &json, &error);
+}
+
+void tc_read_run(struct tc_call *call)
+{
+	const char *values[TC_READ_PARAMETERS_MAX];
+	const struct tc_read *read = read_of(call, values);
+	struct tocsin_error error;
+	TC_RESULT *rows = NULL;
+	int result = tc_store_read(tc_call_app(call)->work_pool, read->sql, values, &rows, &error);
+
+	if (result == TOCSIN_OK)
+		answer(call, rows);
+	else
+		tc_call_reply_error(call, &error);
+}
+
+static int query(struct tc_job *const *jobs, unsigned count, struct tc_pipeline *pipeline,
+		 struct tocsin_error *error)
+{
+	struct tocsin_pool *pool = tc_call_app(tc_call_from_job(jobs[0]))->work_pool;
+	TC_CLEANUP(tocsin_pool_release) struct tocsin_connection *connection = NULL;
+	int result = tocsin_pool_acquire(pool, &connection, error);
+
+	if (result != TOCSIN_OK)
+		return result;
+	tc_pipeline_begin(pipeline, connection);
+	for (unsigned i = 0; i < count; i++) {
+		const char *values[TC_READ_PARAMETERS_MAX];
+		const struct tc_read *read = read_of(tc_call_from_job(jobs[i]), values);
+
+		tc_pipeline_add(pipeline, read->sql, values);
+	}
+	return tc_pipeline_run(pipeline, error);
+}
+
+static void run_each(struct tc_job *const *jobs, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		tc_call_run(tc_call_from_job(jobs[i]));
+}
+
+void tc_read_run_many(struct tc_job *const *jobs, unsigned count)
+{
+	TC_PIPELINE pipeline = {0};
+	struct tocsin_error error = {0};
+	int result = TOCSIN_E_UNAVAILABLE;
+
+	assert(count <= TC_READ_MAX);
+	if (count == 1) {
+		run_each(jobs, count);
+		return;
+	}
+	for (unsigned i = 0; i < ATTEMPTS && result == TOCSIN_E_UNAVAILABLE; i++) {
+		tc_pipeline_deinit(&pipeline);
+		result = query(jobs, count, &pipeline, &error);
+	}
+	if (result != TOCSIN_OK && result != TOCSIN_E_UNAVAILABLE && error.sqlstate[0]) {
+		run_each(jobs, count); /* one of them is to blame */
+		return;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct tc_call *call = tc_call_from_job(jobs[i]);
+
+		call->has_run = true;
+		if (result == TOCSIN_OK)
+			answer(call, pipeline.results[i]);
+		else
+			tc_call_reply_error(call, &error);
+	}
+}
+
+unsigned tc_read_threads(unsigned pool_max)
+{
+	return TC_MIN(pool_max, THREADS_PER_CORE * tc_thread_cores());
+}
