@@ -24,6 +24,11 @@ class Reply:
     def type(self):
         return self.headers.get("content-type", "").split(";")[0]
 
+    @property
+    def is_replay(self):
+        """Whether it is what an earlier request of the same Idempotency-Key was answered."""
+        return self.headers.get("idempotency-replayed") == "true"
+
 
 class Api:
     """A client with a key (None: anonymous). Every call has a connection of its own."""

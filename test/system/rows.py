@@ -219,7 +219,8 @@ INCIDENT = {
         lambda w, a: (a["id"], a["title"]) == (w.incident, "new")),
     "deleteIncident": Row("incident", "manager", lambda w: {"id": w.incident}, 204, absent(id=NOBODY) + bad("id", "x")),
     "resolveIncident": Row(
-        "incident", "manager", lambda w: {"id": w.incident}, 200, absent(id=NOBODY) + bad("id", "x") + bad("message", "", 5),
+        "incident", "manager", lambda w: {"id": w.incident, "message": "m"}, 200,
+        absent(id=NOBODY) + bad("id", "x") + bad("message", "", 5),
         lambda w, a: (a["id"], a["status"]) == (w.incident, "resolved")),
     "addUpdate": Row(
         "incident", "manager", lambda w: {"incidentId": w.incident, "message": "m"}, 201,
@@ -295,7 +296,7 @@ AUTH = {
     "listUsers": Row(
         "auth", "admin", lambda w: after(w.user, limit=1), 200, PAGE, lambda w, a: a["users"] == [w.user]),
     "updateUser": Row(
-        "auth", "admin", lambda w: {"id": w.user["id"], "role": "manager"}, 200,
+        "auth", "admin", lambda w: {"id": w.user["id"], "role": "manager", "password": PASSWORD}, 200,
         absent(id=NOBODY) + bad("id", "x") + bad("role", "king") + ((409, lambda w: {"name": w.other.user["name"]}),),
         lambda w, a: (a["id"], a["role"]) == (w.user["id"], "manager")),
     "deleteUser": Row("auth", "admin", lambda w: {"id": w.user["id"]}, 204, absent(id=NOBODY) + bad("id", "x")),

@@ -27,10 +27,6 @@ def keyed(api, path, body, key):
     return api.call("POST", path, body, {"Idempotency-Key": key})
 
 
-def is_replay(reply):
-    return reply.headers.get("idempotency-replayed") == "true"
-
-
 def count(database, table="incidents"):
     return int(database.rows(f"select count(*) from {table}")[0][0])
 
@@ -42,7 +38,7 @@ def test_the_same_request_again(node, module_database, extra):
     first = keyed(node.api, INCIDENTS, body, key)
     again = keyed(node.api, INCIDENTS, dict(reversed(body.items())), key)
     assert first.status == again.status == 201 and again.body == first.body
-    assert not is_replay(first) and is_replay(again) and again.type == first.type
+    assert not first.is_replay and again.is_replay and again.type == first.type
     assert count(module_database) == before + 1
     other = keyed(node.api, INCIDENTS, {**body, "title": "Another"}, key)
     assert other.status == 422 and "Idempotency-Key" in other.json["errors"][0]["pointer"]
@@ -64,14 +60,14 @@ def test_a_key_is_of_one_caller_and_one_procedure(node, module_database):
     assert update.status == 201
     # The alias is the same procedure; what is in the path there is in the body here.
     alias = keyed(node.api, "/rest/incident/addUpdate", {"message": "x", "incidentId": first.json["id"]}, key)
-    assert is_replay(alias) and alias.body == update.body
+    assert alias.is_replay and alias.body == update.body
     assert keyed(node.api, f"{INCIDENTS}/{theirs.json['id']}/updates", {"message": "x"}, key).status == 422
 
 
 def test_what_is_kept_and_what_is_not(node):
     absent = f"{INCIDENTS}/{uuid.uuid4()}/updates"
     assert keyed(node.api, absent, {"message": "x"}, "absent").status == 404
-    assert is_replay(keyed(node.api, absent, {"message": "x"}, "absent"))
+    assert keyed(node.api, absent, {"message": "x"}, "absent").is_replay
     # Refused input does not use the key up.
     assert keyed(node.api, INCIDENTS, {"title": ""}, "fresh").status == 400
     assert keyed(node.api, INCIDENTS, incident("fresh"), "fresh").status == 201
@@ -94,7 +90,7 @@ def test_a_conflict_that_lasts_is_an_answer(node):
         assert refused.status == 409 and "retry-after" not in refused.headers, refused
         assert node.api.call("DELETE", own.format(id=first.json["id"])).status == 204
         again = keyed(node.api, path, body, "lasting")
-        assert again.status == 409 and is_replay(again) and again.body == refused.body and again.type == refused.type
+        assert again.status == 409 and again.is_replay and again.body == refused.body and again.type == refused.type
         assert keyed(node.api, path, body, "another").status == 201
 
 
@@ -108,9 +104,9 @@ def test_a_conflict_that_passes_is_none(start, database):
             refused = keyed(node.api, path, body, "passing")
         assert refused.status == 409 and int(refused.headers["retry-after"]) >= 1
         made = keyed(node.api, path, body, "passing")
-        assert made.status == done and not is_replay(made)
+        assert made.status == done and not made.is_replay
         again = keyed(node.api, path, body, "passing")
-        assert is_replay(again) and (again.status, again.body, again.type) == (made.status, made.body, made.type)
+        assert again.is_replay and (again.status, again.body, again.type) == (made.status, made.body, made.type)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "t\u00e4g"])
@@ -124,7 +120,7 @@ def test_bad_keys(node, key):
 def test_an_answer_with_a_secret_cannot_be_read_from_the_database(node, module_database):
     made = keyed(node.api, "/api/v1/keys", {"name": "secret", "role": "viewer"}, "make-a-key")
     again = keyed(node.api, "/api/v1/keys", {"name": "secret", "role": "viewer"}, "make-a-key")
-    assert made.status == 201 and again.body == made.body and is_replay(again)
+    assert made.status == 201 and again.body == made.body and again.is_replay
     secret = made.json["key"].split("_", 2)[2].encode()  # it may have a _ itself
     user = {"name": "someone", "role": "viewer", "password": "correct horse battery"}
     assert keyed(node.api, "/api/v1/users", user, "make-a-user").status == 201
@@ -161,7 +157,7 @@ def test_many_at_once_on_two_nodes(start, database, path, body_of):
     for key in bodies:
         answers = [reply for name, reply in replies if name == key]
         assert len({reply.body for reply in answers}) == 1
-        assert sum(not is_replay(reply) for reply in answers) == 1
+        assert sum(not reply.is_replay for reply in answers) == 1
     assert count(database, "incidents" if path == INCIDENTS else "systems") == 5
     assert count(database, "idempotency_answers") == 5
     assert not any("panic" in node.log for node in nodes)
@@ -194,29 +190,32 @@ def test_who_comes_too_early(start, database):
             assert int(second.headers["retry-after"]) >= 1
         assert first.result(60).status == 201
     third = keyed(node.api, SYSTEMS, {"name": "once"}, "key")
-    assert is_replay(third) and third.body == first.result().body
+    assert third.is_replay and third.body == first.result().body
+
+
+def kill_while_storing(database, victim, path, body, key):
+    """Sends a request to `victim`, and ends the node and its session at the moment between a change and its stored
+    answer."""
+    def send():
+        with pytest.raises((OSError, http.client.HTTPException)):
+            keyed(victim.api, path, body, key)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, stored_slowly(database) as wait_for_store:
+        sent = pool.submit(send)
+        storing = wait_for_store()
+        victim.kill()
+        sent.result(60)
+        database.rows("select pg_terminate_backend(%s, 60000)", (storing,))
 
 
 @pytest.mark.parametrize("extra", [{}, {"dedupeOpenForSystem": True}], ids=["plain", "deduped"])
 def test_killed_while_the_answer_is_stored(start, database, extra):
-    """Node and session end at the moment between a change and its stored answer: the change has gone with it, and the
-    repeated request makes it once. Seen to fail (two incidents) with the answer stored after the commit."""
+    """The change has gone with its answer, and the repeated request makes it once. Seen to fail (two incidents) with the answer stored after the commit."""
     victim, other = start(), start()
     key, body = "killed", incident("system", **extra)
-
-    def send():
-        with pytest.raises((OSError, http.client.HTTPException)):
-            keyed(victim.api, INCIDENTS, body, key)
-
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        with stored_slowly(database) as wait_for_store:
-            sent = pool.submit(send)
-            storing = wait_for_store()
-            victim.kill()
-            sent.result(60)
-            database.rows("select pg_terminate_backend(%s, 60000)", (storing,))
+    kill_while_storing(database, victim, INCIDENTS, body, key)
     wait_for(lambda: keyed(other.api, INCIDENTS, body, key).status == 201, "the repeated request is answered")
-    assert count(database) == 1 and is_replay(keyed(other.api, INCIDENTS, body, key))
+    assert count(database) == 1 and keyed(other.api, INCIDENTS, body, key).is_replay
 
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["gone", "registered anew"])
@@ -240,7 +239,7 @@ def test_one_deletion_of_one_key(start, database, comes_back):
         let_go()
         replies = [future.result(60) for future in sent]
     assert [reply.status for reply in replies] == [204, 204]
-    assert sorted(map(is_replay, replies)) == [False, True]
+    assert sorted(reply.is_replay for reply in replies) == [False, True]
     assert database.value("select count(*) from events where kind = 'catalog.system.deleted'") == 1
     assert count(database, "systems") == comes_back
 
@@ -250,21 +249,10 @@ def test_killed_while_the_answer_of_a_deletion_is_stored(start, database):
     after the commit."""
     victim, other = start(), start()
     assert other.api.post(SYSTEMS, {"id": "doomed", "name": "Doomed"}).status == 201
-
-    def send():
-        with pytest.raises((OSError, http.client.HTTPException)):
-            keyed(victim.api, DELETE_SYSTEM, {"id": "doomed"}, "killed")
-
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        with stored_slowly(database) as wait_for_store:
-            sent = pool.submit(send)
-            storing = wait_for_store()
-            victim.kill()
-            sent.result(60)
-            database.rows("select pg_terminate_backend(%s, 60000)", (storing,))
+    kill_while_storing(database, victim, DELETE_SYSTEM, {"id": "doomed"}, "killed")
     reply = keyed(other.api, DELETE_SYSTEM, {"id": "doomed"}, "killed")
-    assert reply.status == 204 and not is_replay(reply)
-    assert is_replay(keyed(other.api, DELETE_SYSTEM, {"id": "doomed"}, "killed"))
+    assert reply.status == 204 and not reply.is_replay
+    assert keyed(other.api, DELETE_SYSTEM, {"id": "doomed"}, "killed").is_replay
     assert database.value("select count(*) from events where kind = 'catalog.system.deleted'") == 1
 
 
@@ -305,7 +293,7 @@ def test_kill_between(start, database, extra):
     assert count(database) == len(answers)
     for key, (body, reply) in list(answers.items())[:50] + [(key, answers[key]) for key, _ in lost]:
         again = keyed(other.api, INCIDENTS, body, key)
-        assert is_replay(again) and again.body == reply.body
+        assert again.is_replay and again.body == reply.body
 
 
 def test_old_answers_are_removed(start, database):

@@ -208,21 +208,6 @@ def test_what_is_limited_says_so(start):
     assert {one for one, (_, _, operation) in known.known.items() if "429" in operation["responses"]} == set(limited)
 
 
-def test_an_idempotency_key_is_for_one_request(node, at):
-    """With other input it is 422, at each address of each procedure that is described to take one."""
-    names = [name for name in ROWS if any(parameter.get("$ref", "").endswith("/IdempotencyKey")
-                                          for parameter in at["v1"].known[name][2].get("parameters", []))]
-    assert {"createSystem", "createSource", "createIncident", "createApiKey"} <= set(names)
-    for name, address in ((name, address) for name in names for address in places(at, name) if not ROWS[name].elsewhere):
-        sent = {"Idempotency-Key": f"{address}-{name}"}
-        asked = ROWS[name].good(World(node.api))
-        first, again = (at[address].call(node.api, name, asked, sent) for _ in range(2))
-        assert (first.status, first.body) == (again.status, again.body) == (ROWS[name].status, first.body), (name, again)
-        assert again.headers["idempotency-replayed"] == "true", (name, address)
-        reply = at[address].call(node.api, name, ROWS[name].good(World(node.api)), sent)
-        assert is_problem(reply, 422, "Idempotency-Key", secrets=[node.key]), (name, address)
-
-
 def ask_all(node, ready):
     """[(what was asked, reply), ...] of every procedure that needs the database, at each address; `ready()` is called
     once all input is there, before the first is asked."""
