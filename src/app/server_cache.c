@@ -57,14 +57,13 @@ int tc_server_open_cache(struct tc_server *server, struct tocsin_error *error)
 {
 	struct tc_app *app = &server->app;
 	const struct tc_cache_options options = {.is_live = is_live, .userdata = app};
+	const struct tc_outbox_subscriber subscriber = {
+		.tell = hear, .gap = hear_gap, .userdata = app};
 	int result = tc_cache_new(&app->cache, &options, error);
 
 	if (result == TOCSIN_OK)
 		result = tc_hints_subscribe(app->hints, TOPIC, look_again, app, error);
 	if (result == TOCSIN_OK)
-		result = tc_outbox_subscribe(app->outbox, TC_OUTBOX_CACHES, hear, app, error);
-	if (result == TOCSIN_OK)
-		result = tc_outbox_subscribe_gaps(app->outbox, TC_OUTBOX_CACHES, hear_gap, app,
-						  error);
+		result = tc_outbox_subscribe(app->outbox, TC_OUTBOX_CACHES, &subscriber, error);
 	return result;
 }

@@ -173,6 +173,7 @@ int tc_event_reader_new(struct tc_event_reader **ret_reader,
 			const struct tc_event_reader_options *options, struct tocsin_error *error)
 {
 	struct tc_event_reader *reader = calloc(1, sizeof(*reader));
+	const struct tc_outbox_subscriber subscriber = {.tell = on_events, .userdata = reader};
 	int result;
 
 	if (!reader)
@@ -189,8 +190,7 @@ int tc_event_reader_new(struct tc_event_reader **ret_reader,
 		destroy(reader);
 		return result;
 	}
-	result =
-		tc_outbox_subscribe(options->outbox, TC_OUTBOX_LISTENERS, on_events, reader, error);
+	result = tc_outbox_subscribe(options->outbox, TC_OUTBOX_LISTENERS, &subscriber, error);
 	if (result) {
 		tc_event_reader_free(reader);
 		return result;

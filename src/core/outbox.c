@@ -25,24 +25,12 @@
 /* While events are held: the first wait, which doubles up to TC_OUTBOX_LOOK_MS. */
 #define HELD_MS 10u
 
-struct subscriber {
-	tc_outbox_fn tell;
-	void *userdata;
-};
-
-struct gap_subscriber {
-	tc_outbox_gap_fn gap;
-	void *userdata;
-};
-
 struct tc_outbox {
 	struct tc_outbox_options options;
 	char node[TC_UUID_SIZE];
 	struct tc_notify *notify;
-	struct subscriber subscribers[TC_OUTBOX_STAGES][SUBSCRIBERS_MAX];
+	struct tc_outbox_subscriber subscribers[TC_OUTBOX_STAGES][SUBSCRIBERS_MAX];
 	unsigned subscribers_count[TC_OUTBOX_STAGES];
-	struct gap_subscriber gap_subscribers[TC_OUTBOX_STAGES][SUBSCRIBERS_MAX];
-	unsigned gap_subscribers_count[TC_OUTBOX_STAGES];
 	tc_outbox_wants_fn wants;
 	void *wants_userdata;
 	struct tc_events *page; /* the thread's */
@@ -94,9 +82,21 @@ static void tell_all(struct tc_outbox *outbox, enum tc_outbox_stage stage,
 		     const struct tc_events *page)
 {
 	for (unsigned i = 0; i < outbox->subscribers_count[stage]; i++) {
-		const struct subscriber *subscriber = &outbox->subscribers[stage][i];
+		const struct tc_outbox_subscriber *subscriber = &outbox->subscribers[stage][i];
 
-		subscriber->tell(page->events, page->count, subscriber->userdata);
+		if (subscriber->tell)
+			subscriber->tell(page->events, page->count, subscriber->userdata);
+	}
+}
+
+static void tell_all_of_gap(struct tc_outbox *outbox, enum tc_outbox_stage stage,
+			    const struct tc_event_position *position)
+{
+	for (unsigned i = 0; i < outbox->subscribers_count[stage]; i++) {
+		const struct tc_outbox_subscriber *subscriber = &outbox->subscribers[stage][i];
+
+		if (subscriber->gap)
+			subscriber->gap(position, subscriber->userdata);
 	}
 }
 
@@ -143,13 +143,8 @@ static int pass_gap(struct tc_outbox *outbox, struct tocsin_connection *connecti
 		return result;
 	tc_log_warning("outbox.gap", "events are gone that this node has not read: streams are "
 				     "told, and nothing cached is used");
-	for (unsigned stage = 0; stage < TC_OUTBOX_STAGES; stage++)
-		for (unsigned i = 0; i < outbox->gap_subscribers_count[stage]; i++) {
-			const struct gap_subscriber *subscriber =
-				&outbox->gap_subscribers[stage][i];
-
-			subscriber->gap(&position, subscriber->userdata);
-		}
+	tell_all_of_gap(outbox, TC_OUTBOX_CACHES, &position);
+	tell_all_of_gap(outbox, TC_OUTBOX_LISTENERS, &position);
 	tc_mutex_lock(&outbox->mutex);
 	outbox->position = position;
 	outbox->gaps++;
@@ -315,8 +310,8 @@ int tc_outbox_new(struct tc_outbox **ret_outbox, const struct tc_outbox_options 
 	return result;
 }
 
-int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc_outbox_fn tell,
-			void *userdata, struct tocsin_error *error)
+int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage,
+			const struct tc_outbox_subscriber *subscriber, struct tocsin_error *error)
 {
 	unsigned *count = &outbox->subscribers_count[stage];
 
@@ -325,21 +320,7 @@ int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc
 		return tocsin_error_set(error, TOCSIN_E_FULL,
 					"there are %d subscribers to events already",
 					SUBSCRIBERS_MAX);
-	outbox->subscribers[stage][(*count)++] = (struct subscriber){tell, userdata};
-	return TOCSIN_OK;
-}
-
-int tc_outbox_subscribe_gaps(struct tc_outbox *outbox, enum tc_outbox_stage stage,
-			     tc_outbox_gap_fn gap, void *userdata, struct tocsin_error *error)
-{
-	unsigned *count = &outbox->gap_subscribers_count[stage];
-
-	assert(!outbox->is_started);
-	if (*count == SUBSCRIBERS_MAX)
-		return tocsin_error_set(error, TOCSIN_E_FULL,
-					"there are %d subscribers to gaps already",
-					SUBSCRIBERS_MAX);
-	outbox->gap_subscribers[stage][(*count)++] = (struct gap_subscriber){gap, userdata};
+	outbox->subscribers[stage][(*count)++] = *subscriber;
 	return TOCSIN_OK;
 }
 

@@ -12,8 +12,8 @@
  * listeners.
  *
  * A gap. Old events are removed though a node has not read them, if it was stopped or cut off for longer than
- * they are kept; and a database that failed over may have lost what it had. Then all subscribers to gaps are told,
- * caches first, and reading goes on behind what was removed (or lost).
+ * they are kept; and a database that failed over may have lost what it had. Then all subscribers who ask for gaps
+ * are told, caches first, and reading goes on behind what was removed (or lost).
  *
  * Threads: subscribe before start; the rest is for any thread. Subscribers are called on the outbox's
  * thread (during start: on the caller's), must not block on anything slow, and may keep nothing of the events. */
@@ -39,6 +39,13 @@ typedef void (*tc_outbox_gap_fn)(const struct tc_event_position *position, void 
  * is about to be handed to listeners, caches know it already: true has it read once more, with documents. */
 typedef bool (*tc_outbox_wants_fn)(const struct tc_event_position *passing, void *userdata);
 
+/* Either function may be NULL: not told of that. */
+struct tc_outbox_subscriber {
+	tc_outbox_fn tell;
+	tc_outbox_gap_fn gap;
+	void *userdata; /* borrowed, until the outbox has stopped */
+};
+
 struct tc_outbox_options {
 	struct tocsin_pool *pool; /* borrowed; two connections: reading, and sending hints */
 	struct tc_hints *hints;   /* borrowed; to be freed before the outbox */
@@ -54,12 +61,9 @@ struct tc_outbox_stats {
 /* Adopts events of a restored dump, finds where to begin, and subscribes to hints. Blocks. */
 int tc_outbox_new(struct tc_outbox **ret_outbox, const struct tc_outbox_options *options,
 		  struct tocsin_error *error);
-/* At most 8 a stage; within a stage in the order of subscription. */
-int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage, tc_outbox_fn tell,
-			void *userdata, struct tocsin_error *error);
-/* At most 8 a stage, in the order of subscription. */
-int tc_outbox_subscribe_gaps(struct tc_outbox *outbox, enum tc_outbox_stage stage,
-			     tc_outbox_gap_fn gap, void *userdata, struct tocsin_error *error);
+/* At most 8 a stage; within a stage they are told in the order of subscription. Copies the struct. */
+int tc_outbox_subscribe(struct tc_outbox *outbox, enum tc_outbox_stage stage,
+			const struct tc_outbox_subscriber *subscriber, struct tocsin_error *error);
 /* Once: one who wants documents. Called as subscribers are. Without one all events are brief. */
 void tc_outbox_set_wants(struct tc_outbox *outbox, tc_outbox_wants_fn wants, void *userdata);
 /* Reads what is there, blocking, then starts the threads. */

@@ -138,11 +138,11 @@ static void on_gap(const struct tc_event_position *position, void *userdata)
 
 int tc_event_live_listen(struct tc_event_live *live, struct tocsin_error *error)
 {
+	const struct tc_outbox_subscriber subscriber = {
+		.tell = on_events, .gap = on_gap, .userdata = live};
 	struct tc_outbox *outbox = live->options.outbox;
-	int result = tc_outbox_subscribe(outbox, TC_OUTBOX_LISTENERS, on_events, live, error);
+	int result = tc_outbox_subscribe(outbox, TC_OUTBOX_LISTENERS, &subscriber, error);
 
-	if (result == TOCSIN_OK)
-		result = tc_outbox_subscribe_gaps(outbox, TC_OUTBOX_LISTENERS, on_gap, live, error);
 	if (result == TOCSIN_OK)
 		tc_outbox_set_wants(outbox, wants_documents, live);
 	return result;
