@@ -296,13 +296,13 @@ void tc_server_close(struct tc_server *server)
 	app->alerts = tc_alert_intake_free(app->alerts);
 	app->deleter = tc_catalog_deleter_free(app->deleter);
 	app->creator = tc_incident_creator_free(app->creator);
+	app->hints = tc_hints_free(app->hints); /* they make work */
 	app->reads = tc_executor_free(app->reads);
 	app->work = tc_executor_free(app->work);
 	server->router = tc_router_free(server->router);
 	tc_buffer_deinit(&server->openapi);
 	tc_buffer_deinit(&server->docs);
 	server->nodes = tc_nodes_free(server->nodes);
-	app->hints = tc_hints_free(app->hints);
 	tc_server_close_events(server);
 	app->auth = tc_auth_free(app->auth);
 	app->locks = tocsin_locks_free(app->locks);

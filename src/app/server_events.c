@@ -16,14 +16,16 @@
 #define STREAMS_MAX(connections) ((connections) / 4 * 3)
 
 /* After authentication, which subscribed before: who comes back is judged anew. A hint that names nobody comes
- * after a loss of hints; what was missed then is left to the end of each stream's life, because all who know
- * us coming back at once would be a storm. */
+ * after a loss of hints: then those whose streams are open are looked up, and only those end whose rights have
+ * changed, because all who know us coming back at once would be a storm. */
 static void on_access(const char *id, void *userdata)
 {
 	struct tc_app *app = userdata;
 
 	if (id)
 		tc_event_live_end_access(app->live, id);
+	else
+		tc_event_live_recheck(app->live);
 }
 
 /* Otherwise whoever runs us learns of the limit when streams are refused. */

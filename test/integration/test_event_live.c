@@ -38,6 +38,7 @@ struct change {
 	const char *caller, *session; /* who opens the stream */
 	const char *changed;          /* whose rights change, before the call or in it */
 	unsigned before, meanwhile;   /* how often */
+	bool is_rechecked;            /* in the call, to its end */
 	bool is_ended;
 };
 
@@ -46,12 +47,32 @@ static struct {
 	struct tc_router *router;
 	struct tc_http_server *server;
 	_Atomic(const struct change *) change;
+	struct tc_job turn;
+	struct tc_gate turn_came;
+	unsigned turns;
 } node;
 
 static void end_access(const struct change *change, unsigned times)
 {
 	for (unsigned i = 0; i < times; i++)
 		tc_event_live_end_access(node.app.live, change->changed);
+}
+
+static void run_turn(struct tc_job *job)
+{
+	(void)job;
+	tc_gate_signal(&node.turn_came);
+}
+
+/* Returns when it is done: the executor has one thread, which does one job after the other. */
+static void recheck(void)
+{
+	tc_event_live_recheck(node.app.live);
+	node.turn = (struct tc_job){.run = run_turn};
+	tc_list_init(&node.turn.node);
+	if (tc_executor_submit(node.app.work, &node.turn) != TOCSIN_OK ||
+	    !tc_gate_wait(&node.turn_came, ++node.turns))
+		abort(); /* not on the main thread, perhaps: no assertions */
 }
 
 static enum tc_auth_answer authenticate(struct tc_app *app,
@@ -64,6 +85,8 @@ static enum tc_auth_answer authenticate(struct tc_app *app,
 	*ret_caller = (struct tc_caller){.rules = UINT32_MAX, .role = "viewer"};
 	snprintf(ret_caller->id, sizeof(ret_caller->id), "%s", change->caller);
 	snprintf(ret_caller->session, sizeof(ret_caller->session), "%s", change->session);
+	if (change->is_rechecked)
+		recheck();
 	end_access(change, change->meanwhile);
 	return TC_AUTH_OK;
 }
@@ -129,6 +152,7 @@ static int set_up(void **state)
 {
 	struct tocsin_error error;
 
+	tc_gate_init(&node.turn_came);
 	if (tc_test_work_setup(state, 4, &node.app.work_pool))
 		return -1;
 	if (open_node(&error)) {
@@ -146,6 +170,7 @@ static int tear_down(void **state)
 	tc_outbox_stop(node.app.outbox);
 	tc_event_live_free(node.app.live);
 	tc_outbox_free(node.app.outbox);
+	tc_gate_deinit(&node.turn_came);
 	return tc_test_work_teardown(state, &node.app.work_pool);
 }
 
@@ -185,6 +210,15 @@ static bool comes_first(struct stream *stream, const char *text, const char *oth
 	return true;
 }
 
+/* It is told of what happens. */
+static void check_open(struct stream *stream)
+{
+	free(tc_test_sql("insert into events (kind, subject, action) values "
+			 "('incident.lifecycle.changed', 'still', 'updated')"));
+	tc_outbox_committed(node.app.outbox);
+	assert_true(comes_first(stream, TOLD, ENDED));
+}
+
 static void check(const struct change *change)
 {
 	struct stream stream;
@@ -196,10 +230,7 @@ static void check(const struct change *change)
 		return;
 	}
 	assert_true(comes_first(&stream, "retry:", ENDED));
-	free(tc_test_sql("insert into events (kind, subject, action) values "
-			 "('incident.lifecycle.changed', 'still', 'updated')"));
-	tc_outbox_committed(node.app.outbox);
-	assert_true(comes_first(&stream, TOLD, ENDED));
+	check_open(&stream);
 	/* It is known, and so a change that comes now ends it. */
 	tc_event_live_end_access(node.app.live, change->caller);
 	assert_true(comes_first(&stream, ENDED, COMMENT));
@@ -257,6 +288,67 @@ static void test_more_than_are_remembered(void **state)
 	check(&change);
 }
 
+/* --- changes that were missed --- */
+
+#define KEY "0190a0b0-0000-7000-8000-0123456789ab"
+
+static void write_key(void)
+{
+	free(tc_test_sql("insert into api_keys (id, name, role, secret_hash) values ('" KEY
+			 "', 'key', 'viewer', sha256('')) on conflict (id) do update set "
+			 "revoked_at = null"));
+}
+
+static void revoke_key(void)
+{
+	free(tc_test_sql("update api_keys set revoked_at = now() where id = '" KEY "'"));
+}
+
+/* After the recheck has looked at all streams, and its caller is known from before. */
+static void test_rechecked_while_it_is_opened(void **state)
+{
+	static const struct change works = {"key:" KEY, "", KEY, .is_rechecked = true};
+	static const struct change is_gone = {"key:" KEY, "", KEY, .is_rechecked = true,
+					      .is_ended = true};
+
+	(void)state;
+	write_key();
+	check(&works);
+	revoke_key();
+	check(&is_gone);
+}
+
+static void test_rechecked_while_it_is_open(void **state)
+{
+	static const struct change change = {"key:" KEY, "", KEY, .before = 0};
+	struct stream stream;
+
+	(void)state;
+	write_key();
+	open_stream(&stream, &change);
+	assert_true(comes_first(&stream, "retry:", ENDED));
+	recheck();
+	check_open(&stream);
+	revoke_key();
+	recheck();
+	assert_true(comes_first(&stream, ENDED, COMMENT));
+	close(stream.fd);
+}
+
+/* The database refuses to be asked for an id that is none. */
+static void test_who_cannot_be_looked_up(void **state)
+{
+	static const struct change change = {"key:k1", "", "k2", .before = 0};
+	struct stream stream;
+
+	(void)state;
+	open_stream(&stream, &change);
+	assert_true(comes_first(&stream, "retry:", ENDED));
+	recheck();
+	assert_true(comes_first(&stream, ENDED, COMMENT));
+	close(stream.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +356,9 @@ int main(void)
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_changes_before_the_call),
 		cmocka_unit_test(test_more_than_are_remembered),
+		cmocka_unit_test(test_rechecked_while_it_is_opened),
+		cmocka_unit_test(test_rechecked_while_it_is_open),
+		cmocka_unit_test(test_who_cannot_be_looked_up),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -107,6 +107,7 @@ static const struct tc_plan auth[] = {
 	{&tc_sql_auth_create_user, "(" NEW ", 'New', 'viewer', 'hash', null)"},
 	{&tc_sql_auth_delete_user, "(" THING(5) ", null)"},
 	{&tc_sql_auth_end_session, "(" THING(5) ", null)"},
+	{&tc_sql_auth_find_gone, "(array[" THING(5) ", " THING(50000) "], '{viewer, viewer}')"},
 	{&tc_sql_auth_find_key, "(" THING(5) ")"},
 	{&tc_sql_auth_find_login, "('User 5')"},
 	{&tc_sql_auth_find_password, "(" THING(5) ")"},

@@ -66,6 +66,20 @@ void tc_auth_forget(struct tc_auth *auth, const char *id);
 /* When the call has committed, this node forgets everybody at once. */
 void tc_auth_forget_later(struct tc_call *call);
 
+/* A key or a session, and the role its owner was taken to have. */
+struct tc_auth_holder {
+	char id[37];
+	const char *role; /* constant; NULL: none that this program knows */
+};
+
+typedef void (*tc_auth_gone_fn)(const char *id, void *userdata);
+
+/* Tells `gone`, on this thread, of each of the holders that is no longer what it was taken for: the key was revoked,
+ * the session ended, the user has another role. For what was not heard of; one query, however many they
+ * are. Blocks. */
+int tc_auth_find_gone(struct tocsin_pool *pool, const struct tc_auth_holder *holders, size_t count,
+		      tc_auth_gone_fn gone, void *userdata, struct tocsin_error *error);
+
 /* Goes on in `run` on the thread that hashes passwords; answers 503 if too many wait for it. A call with an
  * Idempotency-Key leaves its transaction for that, in which nothing may have been done; `run` brings it back by
  * tc_idempotency_rejoin. */

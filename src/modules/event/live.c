@@ -21,69 +21,6 @@ void tc_event_viewer_unref(struct tc_event_viewer *viewer)
 	free(viewer);
 }
 
-/* --- whose streams they are --- */
-
-static bool is_of(const struct tc_event_viewer *viewer, const char *id)
-{
-	static const char key[] = "key:";
-
-	if (strcmp(viewer->session, id) == 0 || strcmp(viewer->caller_id, id) == 0)
-		return true;
-	return strncmp(viewer->caller_id, key, strlen(key)) == 0 &&
-	       strcmp(viewer->caller_id + strlen(key), id) == 0;
-}
-
-/* Whether its caller may have been taken for what he was before a change. A change that is forgotten may
- * have been his. */
-static bool has_changed(const struct tc_event_viewer *viewer, uint64_t since_us)
-{
-	const struct tc_event_live *live = viewer->live;
-
-	if (since_us <= live->changes_forgotten_us)
-		return true;
-	for (unsigned i = 0; i < TC_EVENT_CHANGES_MAX; i++)
-		if (live->changes[i].at_us >= since_us && is_of(viewer, live->changes[i].id))
-			return true;
-	return false;
-}
-
-/* From now on a change of its caller's access ends it; one since the call began has done so. */
-static void enlist(struct tc_event_viewer *viewer, uint64_t since_us)
-{
-	struct tc_event_live *live = viewer->live;
-	TC_LOCKED(&live->mutex);
-
-	if (viewer->is_closed || !viewer->caller_id[0])
-		return;
-	tc_list_push_back(&live->known, &viewer->known_node);
-	if (has_changed(viewer, since_us))
-		tc_http_stream_end(viewer->stream);
-}
-
-static void remember_change(struct tc_event_live *live, const char *id)
-{
-	struct tc_event_change *change = &live->changes[live->changes_next];
-
-	live->changes_next = (live->changes_next + 1) % TC_EVENT_CHANGES_MAX;
-	live->changes_forgotten_us = change->at_us;
-	change->at_us = tc_clock_us();
-	snprintf(change->id, sizeof(change->id), "%s", id);
-}
-
-void tc_event_live_end_access(struct tc_event_live *live, const char *id)
-{
-	TC_LOCKED(&live->mutex);
-
-	remember_change(live, id);
-	tc_list_each (node, &live->known) {
-		struct tc_event_viewer *viewer =
-			tc_list_entry(node, struct tc_event_viewer, known_node);
-
-		if (is_of(viewer, id))
-			tc_http_stream_end(viewer->stream);
-	}
-}
-
 /* --- the life of a stream --- */
 
 /* The stream's `closed`. Those who come back at once find what they missed in memory: so the end of the
@@ -95,7 +32,7 @@ static void on_closed(void *userdata)
 
 	tc_mutex_lock(&live->mutex);
 	viewer->is_closed = true;
-	tc_list_remove(&viewer->known_node);
+	tc_event_viewer_delist(viewer);
 	if (!tc_list_is_empty(&viewer->node)) {
 		tc_list_remove(&viewer->node);
 		live->viewers_count--;
@@ -124,6 +61,7 @@ static struct tc_event_viewer *viewer_new(struct tc_event_live *live, const stru
 	atomic_init(&viewer->turn, TC_EVENT_TURN_FREE);
 	snprintf(viewer->caller_id, sizeof(viewer->caller_id), "%s", caller->id);
 	snprintf(viewer->session, sizeof(viewer->session), "%s", caller->session);
+	viewer->role = caller->role;
 	viewer->has_place = place != NULL;
 	if (place)
 		viewer->place = *place;
@@ -154,7 +92,7 @@ static int start(struct tc_event_live *live, struct tc_call *call,
 		free(viewer);
 		return result;
 	}
-	enlist(viewer, since_us);
+	tc_event_viewer_enlist(viewer, since_us);
 	tc_event_viewer_unref(viewer);
 	return TOCSIN_OK;
 }
@@ -217,7 +155,7 @@ int tc_event_live_new(struct tc_event_live **ret_live, const struct tc_event_liv
 	live->options = *options;
 	tc_mutex_init(&live->mutex);
 	tc_list_init(&live->viewers);
-	tc_list_init(&live->known);
+	tc_event_live_init_access(live);
 	tc_event_ring_init(&live->ring, &position);
 	atomic_init(&live->linger_until_ms, tc_clock_ms() + TC_EVENT_LINGER_MS);
 	result = tc_event_callers_new(&live->callers, TC_MIN(options->caller_streams_max, most),

@@ -67,4 +67,8 @@ void tc_event_live_open(struct tc_event_live *live, struct tc_call *call, const 
 /* Ends the streams of a key or session (its id) or of a user ("user:" and the id), also those that are being
  * opened: what these may do has changed. They may come back, and are judged anew. When authentication knows of it. */
 void tc_event_live_end_access(struct tc_event_live *live, const char *id);
+/* When changes of access may have been missed, and authentication has forgotten whom it knew: looks up, on the work
+ * executor, who of those with open streams may still do what he did, and ends the streams of the others. Where that
+ * fails, all of those with a key or a session end. Does not block. */
+void tc_event_live_recheck(struct tc_event_live *live);
 void tc_event_live_get_stats(struct tc_event_live *live, struct tc_event_live_stats *ret_stats);

@@ -1,5 +1,6 @@
-/* modules/event/live_internal.h: what the files behind live.h share: live.c (the interface, and whose streams
- * they are), live_outbox.c (what the outbox tells), live_catch_up.c (from a place to live). Private to event/.
+/* modules/event/live_internal.h: what the files behind live.h share: live.c (the interface), live_access.c
+ * (whose streams they are, and when they end for it), live_outbox.c (what the outbox tells), live_catch_up.c (from a
+ * place to live). Private to event/.
  *
  * A viewer is one stream. It is owned by its connection, until that is closed, by the job that reads for
  * it, by the outbox's thread while it pushes, and by who opens it; each has a reference.
@@ -24,6 +25,8 @@
 /* Changes of access that are remembered, for streams that are being opened meanwhile. */
 #define TC_EVENT_CHANGES_MAX 64u
 
+enum tc_event_turn { TC_EVENT_TURN_FREE, TC_EVENT_TURN_TAKEN, TC_EVENT_TURN_AGAIN };
+
 struct tc_event_change {
 	char id[TC_EVENT_CALLER_SIZE];
 	uint64_t at_us;
@@ -37,17 +40,20 @@ struct tc_event_live {
 	struct tc_list viewers; /* those that are live */
 	unsigned viewers_count;
 	struct tc_list known; /* viewers whose callers have a key or a session */
+	unsigned known_count; /* mutex */
 	struct tc_event_change changes[TC_EVENT_CHANGES_MAX]; /* mutex; a ring */
 	unsigned changes_next;                                /* mutex */
 	uint64_t changes_forgotten_us;                        /* mutex; up to here */
+	uint64_t rechecked_us;                                /* mutex; when that was last wanted */
+	/* The job that looks up who may still do what he did; whether it is under way, or to be done once more. */
+	struct tc_job recheck_job;
+	_Atomic(enum tc_event_turn) recheck;
 	struct tc_event_viewer **told; /* the outbox's thread's: whom it is pushing to */
 	unsigned told_max;
 	atomic_uint streams;
 	_Atomic uint64_t linger_until_ms; /* streams that left may come back until then */
 	_Atomic uint64_t delivered, resumed, gaps, refused;
 };
-
-enum tc_event_turn { TC_EVENT_TURN_FREE, TC_EVENT_TURN_TAKEN, TC_EVENT_TURN_AGAIN };
 
 struct tc_event_viewer {
 	struct tc_list node;       /* in viewers, while live */
@@ -57,6 +63,7 @@ struct tc_event_viewer {
 	struct tc_http_stream *stream;
 	struct tc_event_caller *caller; /* counted until it is closed */
 	char caller_id[TC_EVENT_CALLER_SIZE], session[TC_EVENT_CALLER_SIZE]; /* "": none */
+	const char *role; /* the caller's, when the call began; constant */
 	atomic_uint refs;
 	_Atomic(enum tc_event_turn) turn;
 	bool is_closed; /* mutex */
@@ -70,6 +77,14 @@ struct tc_event_viewer {
 /* --- live.c --- */
 
 void tc_event_viewer_unref(struct tc_event_viewer *viewer);
+
+/* --- live_access.c --- */
+
+void tc_event_live_init_access(struct tc_event_live *live);
+/* From now on a change of its caller's access ends the stream; one since the call began does so, too. */
+void tc_event_viewer_enlist(struct tc_event_viewer *viewer, uint64_t since_us);
+/* With the mutex held; harmless where it was never enlisted. */
+void tc_event_viewer_delist(struct tc_event_viewer *viewer);
 
 /* --- live_outbox.c --- */
 
