@@ -75,9 +75,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql("set client_min_messages = warning; truncate systems, incidents, alerts, "
-			 "events cascade"));
-	return 0;
+	return tc_test_clean("systems, incidents, alerts, events");
 }
 
 /* --- sending a payload and waiting for its answer --- */
@@ -159,24 +157,9 @@ static const char *send(const char *json)
 #define FIRING(system, fingerprint)   ALERT("firing", system, fingerprint)
 #define RESOLVED(system, fingerprint) ALERT("resolved", system, fingerprint)
 
-static void assert_number(const char *sql, long expected)
-{
-	long found = tc_test_sql_number(sql);
-
-	if (found != expected)
-		fail_msg("%s: %ld, not %ld", sql, found, expected);
-}
 static void assert_open(long expected)
 {
 	assert_number("select count(*) from incidents where status <> 'resolved'", expected);
-}
-
-static void assert_text(const char *sql, const char *expected)
-{
-	TC_FREE char *text = tc_test_sql(sql);
-
-	assert_non_null(text);
-	assert_string_equal(text, expected);
 }
 
 /* --- one node, one alert after the other --- */

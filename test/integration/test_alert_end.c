@@ -38,16 +38,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql("set client_min_messages = warning; truncate incidents, alerts cascade"));
-	return 0;
-}
-
-static void assert_text(const char *sql, const char *expected)
-{
-	TC_FREE char *text = tc_test_sql(sql);
-
-	assert_non_null(text);
-	assert_string_equal(text, expected);
+	return tc_test_clean("incidents, alerts");
 }
 
 #define REMAINING "select string_agg(dedup_key, ' ' order by dedup_key) from alerts"

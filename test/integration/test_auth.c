@@ -147,9 +147,7 @@ static void test_roles(void **state)
 	assert_true(caller.is_anonymous);
 	assert_int_equal(caller.rules, READ);
 	assert_string_equal(caller.id, "");
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from api_keys where last_used_at is not null"),
-		3);
+	assert_number("select count(*) from api_keys where last_used_at is not null", 3);
 }
 
 static void test_refused(void **state)
@@ -260,7 +258,7 @@ static void test_first_admin_is_made_once(void **state)
 			 admin_keys[i]);
 	}
 	assert_int_equal(made, 1);
-	assert_int_equal(tc_test_sql_number("select count(*) from api_keys"), 1);
+	assert_number("select count(*) from api_keys", 1);
 	assert_int_equal(check(header, true, &caller), TC_AUTH_OK);
 	assert_true(caller.rules & TC_RULE_KEY_MANAGE);
 	assert_ok(tc_auth_ensure_admin(node.pool, NULL, admin_keys[0], &error));

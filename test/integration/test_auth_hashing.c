@@ -170,7 +170,7 @@ static int clean(void **state)
 	struct tocsin_error error;
 
 	(void)state;
-	free(tc_test_sql("truncate users, sessions, login_attempts, idempotency_answers"));
+	tc_test_clean("users, sessions, login_attempts, idempotency_answers");
 	assert_ok(tc_auth_password_hash("correct horse", hash, &error));
 	request.password_hash = hash;
 	assert_ok(tc_auth_user_create(node.app.work_pool, &request, NULL, &error));
@@ -221,11 +221,10 @@ static void add_call(struct waiting *waiting, const char *path, const char *key,
 	waiting->calls[waiting->count++] = send_call(path, key, body);
 	assert_true(tc_wait_until(has_given_back, &acquisitions));
 	node.acquired += acquisitions;
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from pg_stat_activity where backend_type "
-				   "= 'client backend' and pid <> pg_backend_pid() and "
-				   "state <> 'idle'"),
-		0);
+	assert_number("select count(*) from pg_stat_activity where backend_type "
+		      "= 'client backend' and pid <> pg_backend_pid() and "
+		      "state <> 'idle'",
+		      0);
 }
 
 /* Lets go; the answers, which must all have this status, in the order of the calls. */
@@ -264,13 +263,13 @@ static void test_new_user(void **state)
 	hold(&waiting);
 	add_call(&waiting, USERS, "grace", GRACE, 1);
 	add_call(&waiting, USERS, "grace", GRACE, 1);
-	assert_int_equal(tc_test_sql_number("select count(*) from users"), 1);
+	assert_number("select count(*) from users", 1);
 	finish(&waiting, 201, replies);
 	assert_string_equal(replies[0].body, replies[1].body);
 	assert_false(is_replay(&replies[0]));
 	assert_true(is_replay(&replies[1]));
-	assert_int_equal(tc_test_sql_number("select count(*) from users"), 2);
-	assert_int_equal(tc_test_sql_number("select count(*) from idempotency_answers"), 1);
+	assert_number("select count(*) from users", 2);
+	assert_number("select count(*) from idempotency_answers", 1);
 }
 
 #define CHANGE "/api/v1/session/password"
@@ -286,13 +285,13 @@ static void test_new_password(void **state)
 	(void)state;
 	hold(&waiting);
 	add_call(&waiting, CHANGE, "change", RIGHT, 2);
-	assert_int_equal(tc_test_sql_number("select attempts from login_attempts"), 1);
+	assert_number("select attempts from login_attempts", 1);
 	add_call(&waiting, CHANGE, "change", RIGHT, 2);
-	assert_int_equal(tc_test_sql_number("select attempts from login_attempts"), 2);
+	assert_number("select attempts from login_attempts", 2);
 	finish(&waiting, 204, replies);
 	assert_false(is_replay(&replies[0]));
 	assert_true(is_replay(&replies[1]));
-	assert_int_equal(tc_test_sql_number("select password_version from users"), 2);
+	assert_number("select password_version from users", 2);
 }
 
 /* A wrong password is an answer, too: given again, though it was checked twice; and it counts without being
@@ -312,8 +311,8 @@ static void test_wrong_password(void **state)
 	assert_false(is_replay(&replies[0]));
 	assert_true(is_replay(&replies[1]));
 	assert_false(is_replay(&replies[2]));
-	assert_int_equal(tc_test_sql_number("select attempts from login_attempts"), 3);
-	assert_int_equal(tc_test_sql_number("select password_version from users"), 1);
+	assert_number("select attempts from login_attempts", 3);
+	assert_number("select password_version from users", 1);
 }
 
 #define SESSION "/api/v1/session"

@@ -53,7 +53,7 @@ static int clean(void **state)
 	struct tocsin_error error;
 
 	(void)state;
-	free(tc_test_sql("truncate users, sessions, login_attempts, events"));
+	tc_test_clean("users, sessions, login_attempts, events");
 	return tc_auth_user_create(pool, &request, NULL, &error) ||
 	       tc_auth_user_find(pool, "ADA", user_id, &error);
 }
@@ -99,7 +99,7 @@ static void test_password_changes_during_log_in(void **state)
 	assert_true(tc_auth_password_matches(login.password_hash, "correct horse"));
 	change_password(0, NULL, TOCSIN_OK);
 	assert_int_equal(open_session(&login, &session), TOCSIN_E_NOT_FOUND);
-	assert_int_equal(tc_test_sql_number("select count(*) from sessions"), 0);
+	assert_number("select count(*) from sessions", 0);
 	change_password(login.password_version, NULL, TOCSIN_E_EXISTS);
 
 	assert_int_equal(admit("ada", "192.0.2.1", &login, &wait_s), TOCSIN_OK);
@@ -165,7 +165,7 @@ static void test_log_in_during_password_change(void **state)
 	tc_crew_finish(&crew, TOCSIN_OK);
 	tc_crew_finish(&changer, TOCSIN_OK);
 	assert_int_equal(opener.result, TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number("select count(*) from sessions"), 0);
+	assert_number("select count(*) from sessions", 0);
 }
 
 static void test_new_password_keeps_one_session(void **state)
@@ -179,9 +179,9 @@ static void test_new_password_keeps_one_session(void **state)
 	assert_int_equal(open_session(&login, &session), TOCSIN_OK);
 	assert_int_equal(open_session(&login, &other), TOCSIN_OK);
 	change_password(login.password_version, session.caller.session, TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number("select count(*) from sessions"), 1);
+	assert_number("select count(*) from sessions", 1);
 	change_password(0, NULL, TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number("select count(*) from sessions"), 0);
+	assert_number("select count(*) from sessions", 0);
 }
 
 /* --- limits --- */
@@ -217,8 +217,7 @@ static void test_at_once(void **state)
 		count += admitted[i];
 	assert_int_equal(count, TC_AUTH_ATTEMPTS_PER_NAME);
 	/* Refused attempts left nothing behind. */
-	assert_int_equal(tc_test_sql_number("select sum(attempts) from login_attempts"),
-			 2 * TC_AUTH_ATTEMPTS_PER_NAME);
+	assert_number("select sum(attempts) from login_attempts", 2 * TC_AUTH_ATTEMPTS_PER_NAME);
 }
 
 static void test_address_at_its_limit_locks_nobody_out(void **state)
@@ -252,9 +251,8 @@ static void test_success_is_taken_back(void **state)
 		assert_int_equal(open_session(&login, &session), TOCSIN_OK);
 	}
 	/* The failure before stays. */
-	assert_int_equal(tc_test_sql_number("select sum(attempts) from login_attempts"), 2);
-	assert_int_equal(tc_test_sql_number("select count(*) from sessions"),
-			 TC_AUTH_SESSIONS_PER_USER_MAX);
+	assert_number("select sum(attempts) from login_attempts", 2);
+	assert_number("select count(*) from sessions", TC_AUTH_SESSIONS_PER_USER_MAX);
 }
 
 /* The oldest go beyond the bound, and all whose window is over. */
@@ -277,9 +275,9 @@ static void test_table_is_bounded(void **state)
 		assert_int_equal(open_session(&login, &session), TOCSIN_OK);
 	}
 	assert_int_equal(rows, TC_AUTH_ATTEMPTS_MAX);
-	assert_int_equal(tc_test_sql_number("select count(*) from login_attempts where started_at "
-					    "< now() - interval '90 seconds'"),
-			 0);
+	assert_number("select count(*) from login_attempts where started_at "
+		      "< now() - interval '90 seconds'",
+		      0);
 }
 
 int main(void)

@@ -314,10 +314,9 @@ static void test_hot_key_costs_one_connection(void **state)
 	}
 	assert_int_equal(count_state(f, 500, 520, TC_ITEM_DONE), 20);
 	assert_int_equal(count_state(f, 0, 500, TC_ITEM_DONE), 0);
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from pg_locks where locktype = 'advisory' "
-				   "and not granted"),
-		1);
+	assert_number("select count(*) from pg_locks where locktype = 'advisory' "
+		      "and not granted",
+		      1);
 	PQfinish(holder);
 	assert_true(tc_gate_wait(&f->finished, 520));
 	assert_int_equal(count_state(f, 0, 500, TC_ITEM_DONE), 500);

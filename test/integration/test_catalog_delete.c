@@ -68,25 +68,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql("set client_min_messages = warning;"
-			 "truncate systems, catalog_groups, incidents, events cascade"));
-	return 0;
-}
-
-static void assert_text(const char *sql, const char *expected)
-{
-	TC_FREE char *text = tc_test_sql(sql);
-
-	if (!text || strcmp(text, expected) != 0)
-		fail_msg("%s: %s, not %s", sql, text ? text : "null", expected);
-}
-
-static void assert_number(const char *sql, long expected)
-{
-	long found = tc_test_sql_number(sql);
-
-	if (found != expected)
-		fail_msg("%s: %ld, not %ld", sql, found, expected);
+	return tc_test_clean("systems, catalog_groups, incidents, events");
 }
 
 /* A session beside the pools. */

@@ -36,9 +36,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql(
-		"set client_min_messages = warning; truncate systems, incidents, events cascade"));
-	return 0;
+	return tc_test_clean("systems, incidents, events");
 }
 
 /* --- helpers --- */
@@ -165,7 +163,7 @@ static void test_document(void **state)
 	json_object_del(shown, "updates");
 	json_object_del(shown, "links");
 	assert_true(json_equal(incident, shown)); /* a create and a read show it the same way */
-	assert_int_equal(tc_test_sql_number("select count(*) from systems where discovered"), 2);
+	assert_number("select count(*) from systems where discovered", 2);
 	assert_events("incident.created/created");
 	json_decref(incident);
 	json_decref(shown);
@@ -183,7 +181,7 @@ static void test_unknown_systems(void **state)
 	assert_int_equal(json_array_size(unknown), 2);
 	assert_string_equal(json_string_value(json_array_get(unknown, 1)), "y");
 	json_decref(unknown);
-	assert_int_equal(tc_test_sql_number("select count(*) from incidents"), 1);
+	assert_number("select count(*) from incidents", 1);
 	json_decref(open_one("{known}", true, &is_refused));
 	assert_false(is_refused);
 }
@@ -225,29 +223,27 @@ static void test_life(void **state)
 	assert_int_equal(say("looking", NULL, TC_INCIDENT_PUBLIC), TOCSIN_OK);
 	assert_int_equal(say("same", "investigating", TC_INCIDENT_PUBLIC), TOCSIN_OK);
 	assert_int_equal(say("found", "identified", TC_INCIDENT_PUBLIC), TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number(open_count), 2);
+	assert_number(open_count, 2);
 	assert_int_equal(resolve(NULL), TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number(open_count), 0);
+	assert_number(open_count, 0);
 	assert_int_equal(resolve(NULL), TOCSIN_OK); /* changes nothing */
 	assert_int_equal(say("no", "fixing", TC_INCIDENT_PUBLIC), TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number(open_count), 2);
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from incidents where resolved_at is null"), 1);
+	assert_number(open_count, 2);
+	assert_number("select count(*) from incidents where resolved_at is null", 1);
 	assert_int_equal(say("done", "resolved", TC_INCIDENT_PUBLIC), TOCSIN_OK);
 	assert_int_equal(tc_incident_delete(pool, last_id, "key:1", NULL), TOCSIN_OK);
 	assert_int_equal(tc_incident_delete(pool, last_id, "key:1", NULL), TOCSIN_E_NOT_FOUND);
 	assert_int_equal(say("gone", NULL, TC_INCIDENT_PUBLIC), TOCSIN_E_NOT_FOUND);
 	assert_int_equal(resolve(NULL), TOCSIN_E_NOT_FOUND);
-	assert_int_equal(tc_test_sql_number("select (select count(*) from incident_updates) + "
-					    "(select count(*) from incident_systems)"),
-			 0);
+	assert_number("select (select count(*) from incident_updates) + "
+		      "(select count(*) from incident_systems)",
+		      0);
 	assert_events(
 		"incident.created/created incident.lifecycle.changed/commented "
 		"incident.lifecycle.changed/commented incident.updated/updated "
 		"incident.resolved/resolved incident.updated/reopened incident.resolved/resolved "
 		"incident.deleted/deleted");
-	assert_int_equal(tc_test_sql_number("select count(*) from events where systems = '{a,b}'"),
-			 8);
+	assert_number("select count(*) from events where systems = '{a,b}'", 8);
 }
 
 static int resolve_member(void *argument, unsigned index, struct tocsin_error *error)
@@ -268,10 +264,8 @@ static void test_concurrent_resolves_are_one(void **state)
 		tc_crew_start(&crew, 8, resolve_member, NULL);
 		tc_crew_finish(&crew, TOCSIN_OK);
 	}
-	assert_int_equal(tc_test_sql_number("select count(*) from incident_updates"), 20);
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from events where kind = 'incident.resolved'"),
-		20);
+	assert_number("select count(*) from incident_updates", 20);
+	assert_number("select count(*) from events where kind = 'incident.resolved'", 20);
 }
 
 static void test_repeated_create_knows_itself(void **state)
@@ -292,7 +286,7 @@ static void test_repeated_create_knows_itself(void **state)
 	draft.id = other_id;
 	assert_int_equal(tocsin_pool_transact(pool, open_deduped, &draft, NULL), TOCSIN_OK);
 	assert_string_equal(draft.message, "reused");
-	assert_int_equal(tc_test_sql_number("select count(*) from incidents"), 1);
+	assert_number("select count(*) from incidents", 1);
 	assert_events("incident.created/created");
 }
 

@@ -13,24 +13,12 @@
 #include "base/macro.h"
 #include "sql_app.h"
 #include "support/plans.h"
-#include "support/postgres.h"
-#include "support/schema.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 /* One of the incidents; it is open. Its update, its link, and an id that nothing has. */
 #define INCIDENT "'018bcfe5-6fd1-7000-8000-000000002001'"
 #define UPDATE   "'018bcfe5-6fd1-7000-8001-000000002001'"
 #define LINK     "'018bcfe5-6fd1-7000-8002-000000002001'"
 #define NEW      "'018bcfe5-6fd1-7000-8003-000000000001'"
-
-static const char *sql_directory; /* of the sources */
 
 static const struct tc_plan plans[] = {
 	{&tc_sql_incident_add_link,
@@ -78,63 +66,38 @@ static const struct tc_plan plans[] = {
 	{&tc_sql_incident_wait_key, "('a')"},
 };
 
-static int set_up(void **state)
-{
-	if (tc_test_schema_setup(state))
-		return -1;
-	free(tc_test_sql(
-		"insert into systems select 's' || g, 's' || g, true from generate_series(0, 999) "
-		"g; "
-		"create function id_of(g int, kind text) returns uuid language sql as $$ select "
-		"(lpad(to_hex(1700000000000 + g), 12, '0') || '7000800' || kind || lpad(g::text, "
-		"12, "
-		"'0'))::uuid $$; "
-		"create temporary table n as select g, id_of(g, '0') as id from "
-		"generate_series(1, 100000) g; "
-		"insert into incidents (id, title, status, severity, resolved_at) select id, 't', "
-		"(case when g % 1000 < 10 then 'fixing' else 'resolved' end)::incident_status, "
-		"'minor', case when g % 1000 >= 10 then now() end from n; "
-		"insert into incident_systems select id, 's' || g % 10, g % 1000 < 10, 1 from n; "
-		"insert into incident_updates (incident_id, id, message, status_change) select id, "
-		"id_of(g, '1'), 'm', 'fixing' from n; "
-		"insert into incident_links (incident_id, id, url) select id, id_of(g, '2'), "
-		"'http://' "
-		"|| g from n; " TC_PLAN_STATISTICS));
-	free(tc_test_sql("vacuum analyze"));
-	return 0;
-}
+static const struct tc_plan_room rooms[] = {
+	{"incident", "modules/incident", plans, TC_ARRAY_LENGTH(plans)},
+};
 
-static void test_plans_at_volume(void **state)
-{
-	(void)state;
-	tc_plans_check(plans, TC_ARRAY_LENGTH(plans));
-}
-
-static void test_every_statement_is_here(void **state)
-{
-	(void)state;
-	tc_plans_check_complete(sql_directory, "incident", plans, TC_ARRAY_LENGTH(plans));
-}
-
-static void test_the_check_finds_scans(void **state)
-{
-	(void)state;
-	tc_plans_check_the_check("select count(*) from incidents where title = 'x'",
-				 "select from incidents where title = 'x' order by id");
-}
+static const char *const data[] = {
+	"insert into systems select 's' || g, 's' || g, true from generate_series(0, 999) g",
+	"create function id_of(g int, kind text) returns uuid language sql as $$ select "
+	"(lpad(to_hex(1700000000000 + g), 12, '0') || '7000800' || kind || lpad(g::text, 12, "
+	"'0'))::uuid $$",
+	"create temporary table n as select g, id_of(g, '0') as id from generate_series(1, "
+	"100000) g",
+	"insert into incidents (id, title, status, severity, resolved_at) select id, 't', "
+	"(case when g % 1000 < 10 then 'fixing' else 'resolved' end)::incident_status, "
+	"'minor', case when g % 1000 >= 10 then now() end from n",
+	"insert into incident_systems select id, 's' || g % 10, g % 1000 < 10, 1 from n",
+	"insert into incident_updates (incident_id, id, message, status_change) select id, "
+	"id_of(g, '1'), 'm', 'fixing' from n",
+	"insert into incident_links (incident_id, id, url) select id, id_of(g, '2'), "
+	"'http://' || g from n",
+	TC_PLAN_STATISTICS,
+};
 
 int main(int count, char **arguments)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plans_at_volume),
-		cmocka_unit_test(test_every_statement_is_here),
-		cmocka_unit_test(test_the_check_finds_scans),
+	const struct tc_plan_program program = {
+		.rooms = rooms,
+		.rooms_count = TC_ARRAY_LENGTH(rooms),
+		.data = data,
+		.data_count = TC_ARRAY_LENGTH(data),
+		.scan = "select count(*) from incidents where title = 'x'",
+		.walk = "select from incidents where title = 'x' order by id",
 	};
 
-	if (count != 2) {
-		fprintf(stderr, "usage: %s DIRECTORY_OF_THE_STATEMENTS\n", arguments[0]);
-		return 2;
-	}
-	sql_directory = arguments[1];
-	return cmocka_run_group_tests(tests, set_up, tc_test_postgres_teardown);
+	return tc_plans_main(count, arguments, &program);
 }

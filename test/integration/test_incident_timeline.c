@@ -42,9 +42,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql("set client_min_messages = warning; truncate systems, incidents, events, "
-			 "alerts cascade"));
-	return 0;
+	return tc_test_clean("systems, incidents, events, alerts");
 }
 
 /* --- helpers --- */
@@ -108,25 +106,15 @@ static int resolve(struct tocsin_error *error)
 	return tc_incident_resolve(pool, &update, NULL, NULL, error);
 }
 
-static void assert_text(const char *sql, const char *expected)
-{
-	TC_FREE char *text = tc_test_sql(sql);
-
-	assert_string_equal(text ? text : "null", expected);
-}
-
 static void assert_status(const char *expected)
 {
 	assert_text("select status from incidents", expected);
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from incidents where (status = 'resolved') <> "
-				   "(resolved_at is not null)"),
-		0);
-	assert_int_equal(
-		tc_test_sql_number(
-			"select count(*) from incident_systems s join incidents i on i.id = "
-			"s.incident_id where s.is_open <> (i.status <> 'resolved')"),
-		0);
+	assert_number("select count(*) from incidents where (status = 'resolved') <> "
+		      "(resolved_at is not null)",
+		      0);
+	assert_number("select count(*) from incident_systems s join incidents i on i.id = "
+		      "s.incident_id where s.is_open <> (i.status <> 'resolved')",
+		      0);
 }
 
 /* --- which update decides --- */
@@ -199,12 +187,11 @@ static void test_the_newest_of_a_storm_decides(void **state)
 		tc_crew_start(&crew, 8, say_member, NULL);
 		tc_crew_finish(&crew, TOCSIN_OK);
 	}
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from incidents i where status is distinct from "
-				   "(select u.status_change from incident_updates u where "
-				   "u.incident_id = i.id "
-				   "order by u.created_at desc, u.id desc limit 1)"),
-		0);
+	assert_number("select count(*) from incidents i where status is distinct from "
+		      "(select u.status_change from incident_updates u where "
+		      "u.incident_id = i.id "
+		      "order by u.created_at desc, u.id desc limit 1)",
+		      0);
 }
 
 /* --- what an edit keeps --- */
@@ -230,16 +217,15 @@ static void test_edit_history(void **state)
 	/* The time as it is shown is the time it has, also below the millisecond. */
 	wanted.created_at = "2026-01-02T03:04:05.678Z";
 	assert_int_equal(edit(&wanted), TOCSIN_OK);
-	assert_int_equal(
-		tc_test_sql_number("select jsonb_array_length(edit_history) from incident_updates "
-				   "where created_at = '2026-01-02T03:04:05.678901Z'"),
-		1);
+	assert_number("select jsonb_array_length(edit_history) from incident_updates "
+		      "where created_at = '2026-01-02T03:04:05.678901Z'",
+		      1);
 	wanted.message = "m";
 	wanted.visibility = TC_INCIDENT_INTERNAL;
 	assert_int_equal(edit(&wanted), TOCSIN_OK);
 	assert_text(history, "m/fixing/public/2026-01-02T03:04:05.678Z "
 			     "two/fixing/public/2026-01-02T03:04:05.678Z/edited");
-	assert_int_equal(tc_test_sql_number("select count(*) from events"), 4);
+	assert_number("select count(*) from events", 4);
 	wanted.incident_id = "018bcfe5-6800-7000-8000-000000000000";
 	assert_int_equal(edit(&wanted), TOCSIN_E_NOT_FOUND);
 }
@@ -256,7 +242,7 @@ static void test_replacing_keeps_what_stays(void **state)
 		"incident_systems",
 		"b1true c2true");
 	assert_int_equal(replace("{b,c}", NULL), TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number("select count(*) from events"), 2);
+	assert_number("select count(*) from events", 2);
 	assert_int_equal(resolve(NULL), TOCSIN_OK);
 	assert_int_equal(replace("{d,b}", NULL), TOCSIN_OK);
 	assert_status("resolved");
@@ -284,9 +270,8 @@ static void test_replacing_while_it_resolves(void **state)
 		tc_crew_start(&crew, 5, resolve_or_replace, NULL);
 		tc_crew_finish(&crew, TOCSIN_OK);
 	}
-	assert_int_equal(tc_test_sql_number("select count(*) from incident_systems where is_open"),
-			 0);
-	assert_int_equal(tc_test_sql_number("select count(*) from incident_systems"), 60);
+	assert_number("select count(*) from incident_systems where is_open", 0);
+	assert_number("select count(*) from incident_systems", 60);
 }
 
 /* Deduped creates for a system that other incidents get and lose meanwhile: at the end, and at each answer,
@@ -385,15 +370,14 @@ static void test_an_alert_stays_with_what_its_batch_opened(void **state)
 	memcpy(incident, older, sizeof(older));
 	assert_int_equal(replace("{x}", NULL), TOCSIN_OK);
 	assert_int_equal(tocsin_pool_transact(pool, record_firing, opened, NULL), TOCSIN_OK);
-	assert_int_equal(
-		tc_test_sql_number("select count(*) from alerts a, alert_incidents o where "
-				   "a.incident_id = o.incident_id"),
-		1);
+	assert_number("select count(*) from alerts a, alert_incidents o where "
+		      "a.incident_id = o.incident_id",
+		      1);
 	opened[1] = opened[1] == '0' ? '1' : '0'; /* an id that nothing has: the oldest */
 	assert_int_equal(tocsin_pool_transact(pool, record_firing, opened, NULL), TOCSIN_OK);
-	assert_int_equal(tc_test_sql_number("select count(*) from alerts a where incident_id = "
-					    "(select min(id::text)::uuid from incidents)"),
-			 1);
+	assert_number("select count(*) from alerts a where incident_id = "
+		      "(select min(id::text)::uuid from incidents)",
+		      1);
 }
 
 /* --- lists --- */
@@ -431,16 +415,14 @@ static void test_lists_are_in_the_order_of_created_at(void **state)
 		tc_crew_finish(&crew, TOCSIN_OK);
 	}
 	assert_ok(tc_incident_open(pool, &draft, false, &json, &is_refused, &error));
-	assert_int_equal(tc_test_sql_number("select count(*) from (select created_at, "
-					    "lag(created_at) over (order by id) as "
-					    "before from incidents) l where created_at < before"),
-			 0);
+	assert_number("select count(*) from (select created_at, "
+		      "lag(created_at) over (order by id) as "
+		      "before from incidents) l where created_at < before",
+		      0);
 	assert_text("select title from incidents order by created_at, id limit 1", "late");
-	assert_int_equal(
-		tc_test_sql_number(
-			"select count(*) from incidents where created_at not between now() "
-			"- interval '5 minutes' and now()"),
-		0);
+	assert_number("select count(*) from incidents where created_at not between now() "
+		      "- interval '5 minutes' and now()",
+		      0);
 	/* What the create says is what a read says. */
 	assert_text("select count(*) from incidents where updated_at <> created_at", "0");
 }

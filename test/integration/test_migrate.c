@@ -46,8 +46,8 @@ static void test_runs_each_once(void **state)
 	assert_int_equal(tc_migrate(tc_test_conninfo(), migrations, COUNT, WAIT_MS, &applied, NULL),
 			 TOCSIN_OK);
 	assert_int_equal(applied, 0);
-	assert_int_equal(tc_test_sql_number("SELECT count(*) FROM thing"), 2);
-	assert_int_equal(tc_test_sql_number("SELECT max(version) FROM tocsin_migrations"), 3);
+	assert_number("SELECT count(*) FROM thing", 2);
+	assert_number("SELECT max(version) FROM tocsin_migrations", 3);
 }
 
 struct node {
@@ -82,7 +82,7 @@ static void test_many_at_once(void **state)
 		applied += nodes[i].applied;
 	}
 	assert_int_equal(applied, COUNT);
-	assert_int_equal(tc_test_sql_number("SELECT count(*) FROM tocsin_migrations"), COUNT);
+	assert_number("SELECT count(*) FROM tocsin_migrations", COUNT);
 }
 
 static void test_newer_database_refused(void **state)
@@ -112,8 +112,8 @@ static void test_failure_leaves_nothing(void **state)
 			 TOCSIN_E_DATABASE);
 	assert_non_null(strstr(error.message, "migration 2 (bad)"));
 	assert_string_equal(error.sqlstate, "42703");
-	assert_int_equal(tc_test_sql_number("SELECT count(*) FROM thing"), 0);
-	assert_int_equal(tc_test_sql_number("SELECT max(version) FROM tocsin_migrations"), 1);
+	assert_number("SELECT count(*) FROM thing", 0);
+	assert_number("SELECT max(version) FROM tocsin_migrations", 1);
 }
 
 static void test_real_migrations(void **state)

@@ -9,20 +9,9 @@
  * keys, users, sources and the audit trail read all pages before; with joins of what is to be removed, the removals of
  * events, entries and answers read all there are. Without index catalog_members_group, the count of a group's systems
  * does, in a function that no plan shows; with systems_newest by time only, the list of systems walks too far. */
-#include "base/buffer.h"
 #include "base/macro.h"
 #include "sql_app.h"
 #include "support/plans.h"
-#include "support/postgres.h"
-#include "support/schema.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 /* Ids of the thing of that number, and of one that is not there. */
 #define GROUP(number) "id_of(" #number ", 'group')"
@@ -34,8 +23,6 @@
 #define SYSTEM "'{s5005}', '{1}'"
 /* Before the newest hundred events. */
 #define UNREAD "'52', 49900"
-
-static const char *source_directory;
 
 static const struct tc_plan catalog[] = {
 	{&tc_sql_catalog_add_contact, "('s5', 'phone', '110', 100, " NEW ", null, null)"},
@@ -166,11 +153,7 @@ static const struct tc_plan core[] = {
 						   "array[''::bytea], 86400)"},
 };
 
-static const struct {
-	const char *room, *directory;
-	const struct tc_plan *plans;
-	size_t count;
-} rooms[] = {
+static const struct tc_plan_room rooms[] = {
 	{"catalog", "modules/catalog", catalog, TC_ARRAY_LENGTH(catalog)},
 	{"alert", "modules/alert", alert, TC_ARRAY_LENGTH(alert)},
 	{"auth", "modules/auth", auth, TC_ARRAY_LENGTH(auth)},
@@ -181,6 +164,7 @@ static const struct {
 /* One of a thousand incidents is open, one of a thousand alerts fires; a group has 50 systems. Foreign keys are not
  * checked meanwhile: that would take longer than all the rest. */
 static const char *const data[] = {
+	"set session_replication_role = replica",
 	"create function id_of(g bigint, kind text) returns uuid language sql immutable as $$ "
 	"select "
 	"md5(kind || g)::uuid $$",
@@ -243,60 +227,16 @@ static const char *const data[] = {
 	"sha256(g::text::bytea), sha256(''), 200, '', now() - g * interval '1 second' from n",
 };
 
-static int set_up(void **state)
-{
-	TC_BUFFER sql = {0};
-
-	if (tc_test_schema_setup(state))
-		return -1;
-	tc_buffer_append_text(&sql, "set session_replication_role = replica; ");
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(data); i++) {
-		tc_buffer_append_text(&sql, data[i]);
-		tc_buffer_append_text(&sql, "; ");
-	}
-	free(tc_test_sql(sql.data));
-	free(tc_test_sql("vacuum analyze"));
-	return 0;
-}
-
-static void test_plans_at_volume(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(rooms); i++)
-		tc_plans_check(rooms[i].plans, rooms[i].count);
-}
-
-static void test_every_statement_is_here(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(rooms); i++) {
-		char directory[4096];
-
-		snprintf(directory, sizeof(directory), "%s/%s/sql", source_directory,
-			 rooms[i].directory);
-		tc_plans_check_complete(directory, rooms[i].room, rooms[i].plans, rooms[i].count);
-	}
-}
-
-static void test_the_check_finds_scans(void **state)
-{
-	(void)state;
-	tc_plans_check_the_check("select count(*) from systems where description = 'x'",
-				 "select from systems where description = 'x' order by id");
-}
-
 int main(int count, char **arguments)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plans_at_volume),
-		cmocka_unit_test(test_every_statement_is_here),
-		cmocka_unit_test(test_the_check_finds_scans),
+	const struct tc_plan_program program = {
+		.rooms = rooms,
+		.rooms_count = TC_ARRAY_LENGTH(rooms),
+		.data = data,
+		.data_count = TC_ARRAY_LENGTH(data),
+		.scan = "select count(*) from systems where description = 'x'",
+		.walk = "select from systems where description = 'x' order by id",
 	};
 
-	if (count != 2) {
-		fprintf(stderr, "usage: %s DIRECTORY_OF_THE_SOURCES\n", arguments[0]);
-		return 2;
-	}
-	source_directory = arguments[1];
-	return cmocka_run_group_tests(tests, set_up, tc_test_postgres_teardown);
+	return tc_plans_main(count, arguments, &program);
 }

@@ -5,11 +5,13 @@
 #include "base/macro.h"
 #include "base/memory.h"
 #include "postgres.h"
+#include "schema.h"
 #include <dirent.h>
 #include <libpq-fe.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,9 @@
 TC_DEFINE_CLEANUP(PGconn *, PQfinish);
 TC_DEFINE_CLEANUP(PGresult *, PQclear);
 TC_DEFINE_CLEANUP(DIR *, closedir);
+
+static const struct tc_plan_program *program;
+static const char *source_directory;
 
 /* A transaction whose statements are run by one process: what functions scan in its helpers is not counted here. */
 #define BEGIN "begin; set local max_parallel_workers_per_gather = 0; "
@@ -78,7 +83,8 @@ static void check(const char *name, const char *explain)
 		fail_msg("%s reads all of [%s] or throws much away: %s", name, scanned, found);
 }
 
-void tc_plans_check(const struct tc_plan *plans, size_t count)
+/* Each plan; stops at the first that is bad, and prints it. */
+static void check_plans(const struct tc_plan *plans, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		TC_BUFFER sql = {0};
@@ -102,12 +108,14 @@ static bool is_planned(const char *name, const struct tc_plan *plans, size_t cou
 	return false;
 }
 
-void tc_plans_check_complete(const char *directory, const char *room, const struct tc_plan *plans,
-			     size_t count)
+static void check_complete(const struct tc_plan_room *room)
 {
-	TC_CLEANUP(closedir) DIR *files = opendir(directory);
+	TC_CLEANUP(closedir) DIR *files = NULL;
 	unsigned statements = 0;
+	char directory[4096];
 
+	snprintf(directory, sizeof(directory), "%s/%s/sql", source_directory, room->directory);
+	files = opendir(directory);
 	if (!files)
 		fail_msg("there is no %s", directory);
 	for (struct dirent *entry; files && (entry = readdir(files));) {
@@ -116,26 +124,27 @@ void tc_plans_check_complete(const char *directory, const char *room, const stru
 
 		if (!end || strspn(entry->d_name, "0123456789") == 4)
 			continue;
-		snprintf(name, sizeof(name), "%s_%.*s", room, (int)(end - entry->d_name),
+		snprintf(name, sizeof(name), "%s_%.*s", room->room, (int)(end - entry->d_name),
 			 entry->d_name);
 		statements++;
-		if (!is_planned(name, plans, count))
+		if (!is_planned(name, room->plans, room->count))
 			fail_msg("nobody looked at the plan of %s", name);
 	}
 	assert_true(statements > 0);
 }
 
-void tc_plans_check_the_check(const char *scan, const char *walk)
+static void test_the_check_finds_scans(void **state)
 {
 	TC_CLEANUP(PQfinish) PGconn *pg = connect_to_cluster();
 	TC_BUFFER sql = {0};
 	TC_FREE char *found = NULL;
 	TC_FREE char *scanned = NULL;
 
+	(void)state;
 	tc_buffer_append_format(&sql,
 				BEGIN "set local enable_seqscan = off; explain (analyze, "
 				      "format json) %s",
-				walk);
+				program->walk);
 	found = run(pg, sql.data);
 	assert_true(most_rows_removed(found) > TC_PLAN_REMOVED_MAX);
 	free(scanned_tables(pg)); /* it may be that this is how it walks */
@@ -150,8 +159,52 @@ void tc_plans_check_the_check(const char *scan, const char *walk)
 		"language plpgsql as $$ begin return (%s); end $$; "
 		"select count(*) from pg_proc where prosrc = 'now' and prosrc <> "
 		"pg_temp.scan()",
-		scan);
+		program->scan);
 	free(run(pg, sql.data));
 	scanned = scanned_tables(pg);
 	assert_true(*scanned);
+}
+
+static int set_up(void **state)
+{
+	TC_BUFFER sql = {0};
+
+	if (tc_test_schema_setup(state))
+		return -1;
+	for (size_t i = 0; i < program->data_count; i++)
+		tc_buffer_append_format(&sql, "%s; ", program->data[i]);
+	free(tc_test_sql(sql.data));
+	free(tc_test_sql("vacuum analyze"));
+	return 0;
+}
+
+static void test_plans_at_volume(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < program->rooms_count; i++)
+		check_plans(program->rooms[i].plans, program->rooms[i].count);
+}
+
+static void test_every_statement_is_here(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < program->rooms_count; i++)
+		check_complete(&program->rooms[i]);
+}
+
+int tc_plans_main(int count, char **arguments, const struct tc_plan_program *of)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plans_at_volume),
+		cmocka_unit_test(test_every_statement_is_here),
+		cmocka_unit_test(test_the_check_finds_scans),
+	};
+
+	if (count != 2) {
+		fprintf(stderr, "usage: %s DIRECTORY_OF_THE_SOURCES\n", arguments[0]);
+		return 2;
+	}
+	program = of;
+	source_directory = arguments[1];
+	return cmocka_run_group_tests(tests, set_up, tc_test_postgres_teardown);
 }

@@ -5,7 +5,7 @@
  * for any parameters, run and analysed in a transaction that is not committed. What its functions, triggers and foreign keys
  * read is not in its plan: for these the counts of the transaction are looked at.
  *
- * All functions fail the running cmocka test; main thread only; they block for the database. */
+ * Main thread; blocks for the database. */
 #pragma once
 
 #include "pg/statement.h"
@@ -27,12 +27,24 @@ struct tc_plan {
 	const char *arguments;
 };
 
-/* Each plan; stops at the first that is bad, and prints it. */
-void tc_plans_check(const struct tc_plan *plans, size_t count);
-/* Fails if a .sql file of the directory (those of migrations are none) has no plan. The statement of ROOM/sql/NAME.sql
- * is ROOM_NAME. */
-void tc_plans_check_complete(const char *directory, const char *room, const struct tc_plan *plans,
-			     size_t count);
-/* Shows that what must be found is found: `scan` reads a big table from end to end, `walk` the same along an index.
- * Seen to fail with what helpers scan not counted. */
-void tc_plans_check_the_check(const char *scan, const char *walk);
+/* The plans of the statements in DIRECTORY/sql, below the sources; that of NAME.sql is called ROOM_NAME. */
+struct tc_plan_room {
+	const char *room, *directory;
+	const struct tc_plan *plans;
+	size_t count;
+};
+
+struct tc_plan_program {
+	const struct tc_plan_room *rooms;
+	size_t rooms_count;
+	/* Statements that fill the tables, all in one session. */
+	const char *const *data;
+	size_t data_count;
+	/* What must be found: this reads a big table from end to end, and this does the same along an index. */
+	const char *scan, *walk;
+};
+
+/* A whole test program, whose argument is the directory of the sources: each plan at volume, whether every statement has
+ * one (those of migrations need none), and whether the check finds what it must; seen to fail with what helpers scan not
+ * counted. Returns its exit status. `program` is borrowed. */
+int tc_plans_main(int count, char **arguments, const struct tc_plan_program *program);

@@ -121,6 +121,26 @@ long tc_test_sql_number(const char *sql)
 	return value ? strtol(value, NULL, 10) : -1;
 }
 
+void tc_test_assert_number(const char *sql, long expected, const char *file, int line)
+{
+	long found = tc_test_sql_number(sql);
+
+	if (found == expected)
+		return;
+	print_error("%s: %ld, not %ld\n", sql, found, expected);
+	_fail(file, line);
+}
+
+void tc_test_assert_text(const char *sql, const char *expected, const char *file, int line)
+{
+	TC_FREE char *found = tc_test_sql(sql);
+
+	if (found && strcmp(found, expected) == 0)
+		return;
+	print_error("%s: %s, not %s\n", sql, found ? found : "null", expected);
+	_fail(file, line);
+}
+
 long tc_test_terminate_backends(const char *application_name_prefix)
 {
 	TC_CLEANUP(PQfinish) PGconn *pg = PQconnectdb(tc_test_conninfo());

@@ -21,6 +21,12 @@ const char *tc_test_data_directory(void);
 char *tc_test_sql(const char *sql);
 long tc_test_sql_number(const char *sql);
 
+/* Assert that this is what SQL tells. A value that is NULL equals no text. Main thread. */
+#define assert_number(sql, expected) tc_test_assert_number(sql, expected, __FILE__, __LINE__)
+#define assert_text(sql, expected)   tc_test_assert_text(sql, expected, __FILE__, __LINE__)
+void tc_test_assert_number(const char *sql, long expected, const char *file, int line);
+void tc_test_assert_text(const char *sql, const char *expected, const char *file, int line);
+
 /* pg_terminate_backend for every backend whose application_name starts with the prefix ("": every
  * client backend but the asking one); returns how many, after all of them are gone. */
 long tc_test_terminate_backends(const char *application_name_prefix);

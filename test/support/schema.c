@@ -1,6 +1,7 @@
 /* test/support/schema.c: see schema.h. */
 #include "support/schema.h"
 
+#include "base/buffer.h"
 #include "pg/migrate.h"
 #include "sql_app.h"
 #include "support/crew.h"
@@ -9,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -49,4 +51,14 @@ int tc_test_work_teardown(void **state, struct tocsin_pool **pool)
 {
 	*pool = tocsin_pool_free(*pool);
 	return tc_test_postgres_teardown(state);
+}
+
+int tc_test_clean(const char *tables)
+{
+	TC_BUFFER sql = {0};
+
+	tc_buffer_append_format(&sql, "set client_min_messages = warning; truncate %s cascade",
+				tables);
+	free(tc_test_sql(sql.data));
+	return 0;
 }

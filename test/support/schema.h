@@ -11,3 +11,7 @@ int tc_test_schema_setup(void **state);
 int tc_test_work_setup(void **state, unsigned connections, struct tocsin_pool **ret_pool);
 /* Frees the pool, sets it to NULL, and undoes the rest. NULL pools are allowed. */
 int tc_test_work_teardown(void **state, struct tocsin_pool **pool);
+
+/* Empties tables ("incidents, events") and what refers to them; 0, as set-ups of one test answer. Fails that test if it
+ * cannot. */
+int tc_test_clean(const char *tables);
