@@ -9,13 +9,13 @@
  * transaction, too, no connection is taken and given back for it; with a longer queue nobody is refused, until patience
  * runs out. */
 #include "base/memory.h"
-#include "core/app.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_login.h"
 #include "modules/auth/auth_user.h"
 #include "support/crew.h"
 #include "support/postgres.h"
 #include "support/schema.h"
+#include "support/site.h"
 #include "unit/client.h"
 #include <poll.h>
 #include <setjmp.h>
@@ -33,9 +33,7 @@
 #define QUEUE_MAX   64 /* of the hashing thread (HASHER_QUEUE_MAX) */
 
 static struct {
-	struct tc_app app;
-	struct tc_router *router;
-	struct tc_http_server *server;
+	struct tc_site site;
 	struct tc_gate held, let_go;
 	unsigned holds; /* how often the hashing thread was held up */
 	char user_id[37];
@@ -75,66 +73,33 @@ static const struct tc_procedure hold_procedures[] = {
 	{0},
 };
 
-/* Everybody is Ada, who may do everything. */
-static enum tc_auth_answer authenticate(struct tc_app *app,
-					const struct tc_credentials *credentials, bool may_block,
-					struct tc_caller *ret_caller, struct tocsin_error *error)
+/* Everybody is Ada. */
+static void identify(struct tc_caller *caller)
 {
-	(void)app, (void)credentials, (void)may_block, (void)error;
-	*ret_caller = (struct tc_caller){.rules = UINT32_MAX, .role = "admin", .session = "s"};
-	snprintf(ret_caller->id, sizeof(ret_caller->id), "user:%s", node.user_id);
-	snprintf(ret_caller->session, sizeof(ret_caller->session), "%s", node.user_id);
-	return TC_AUTH_OK;
+	snprintf(caller->id, sizeof(caller->id), "user:%s", node.user_id);
+	snprintf(caller->session, sizeof(caller->session), "%s", node.user_id);
 }
 
 /* --- the node --- */
 
-static int open_node(struct tocsin_error *error)
+static int set_up(void **state)
 {
 	static const struct tc_procedure *const tables[] = {
 		tc_auth_user_procedures, tc_auth_session_procedures, hold_procedures};
-	const struct tocsin_pool_options pool = {.conninfo = tc_test_conninfo(),
-						 .name = "work",
-						 .purpose = TOCSIN_POOL_WORK,
-						 .max = 1,
-						 .connection_timeout_ms = TC_PATIENCE_MS,
-						 .idle_timeout_ms = TC_PATIENCE_MS};
-	struct tc_http_options http = {.listen = "127.0.0.1:0",
-				       .threads = 1,
-				       .max_body = 4096,
-				       .max_connections = QUEUE_MAX + 20,
-				       .idle_timeout_s = TC_PATIENCE_MS / 1000,
-				       .handler = tc_router_handle};
-	struct tc_router_options router = {.tables = tables,
-					   .tables_count = TC_ARRAY_LENGTH(tables),
-					   .app = &node.app,
-					   .authenticate = authenticate};
-	int result = tocsin_pool_new(&node.app.work_pool, &pool, error);
-
-	if (result == TOCSIN_OK)
-		result = tc_executor_new(&node.app.work, "work", 1, 20, error);
-	if (result == TOCSIN_OK)
-		result = tc_auth_new(&node.app.auth,
-				     &(struct tc_auth_options){.work_pool = node.app.work_pool,
-							       .session_hours = 1},
-				     error);
-	router.work = node.app.work;
-	router.work_pool = node.app.work_pool;
-	if (result == TOCSIN_OK)
-		result = tc_router_new(&node.router, &router, error);
-	http.userdata = node.router;
-	return result ? result : tc_http_server_new(&node.server, &http, error);
-}
-
-static int set_up(void **state)
-{
+	static const struct tc_site_options options = {.tables = tables,
+						       .tables_count = TC_ARRAY_LENGTH(tables),
+						       .work_max = 1,
+						       .connections_max = QUEUE_MAX + 20,
+						       .identify = identify};
+	struct tc_auth_options auth = {.session_hours = 1};
 	struct tocsin_error error;
 
-	if (sodium_init() < 0 || tc_test_schema_setup(state))
-		return -1;
 	tc_gate_init(&node.held);
 	tc_gate_init(&node.let_go);
-	if (open_node(&error)) {
+	if (sodium_init() < 0 || tc_site_setup(state, &node.site, &options))
+		return -1;
+	auth.work_pool = node.site.app.work_pool;
+	if (tc_auth_new(&node.site.app.auth, &auth, &error)) {
 		print_error("%s\n", error.message);
 		return -1;
 	}
@@ -143,22 +108,18 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	tc_http_server_free(node.server, TC_BRIEFLY_MS);
-	tc_auth_stop(node.app.auth);
-	tc_executor_free(node.app.work);
-	tc_router_free(node.router);
-	tc_auth_free(node.app.auth);
-	tocsin_pool_free(node.app.work_pool);
+	int result = tc_site_teardown(state, &node.site);
+
 	tc_gate_deinit(&node.held);
 	tc_gate_deinit(&node.let_go);
-	return tc_test_postgres_teardown(state);
+	return result;
 }
 
 static struct tocsin_pool_stats stats(void)
 {
 	struct tocsin_pool_stats stats;
 
-	tocsin_pool_get_stats(node.app.work_pool, &stats);
+	tocsin_pool_get_stats(node.site.app.work_pool, &stats);
 	return stats;
 }
 
@@ -173,8 +134,8 @@ static int clean(void **state)
 	tc_test_clean("users, sessions, login_attempts, idempotency_answers");
 	assert_ok(tc_auth_password_hash("correct horse", hash, &error));
 	request.password_hash = hash;
-	assert_ok(tc_auth_user_create(node.app.work_pool, &request, NULL, &error));
-	assert_ok(tc_auth_user_find(node.app.work_pool, "ada", node.user_id, &error));
+	assert_ok(tc_auth_user_create(node.site.app.work_pool, &request, NULL, &error));
+	assert_ok(tc_auth_user_find(node.site.app.work_pool, "ada", node.user_id, &error));
 	return 0;
 }
 
@@ -187,7 +148,7 @@ struct waiting {
 
 static int send_call(const char *path, const char *key, const char *body)
 {
-	int fd = client_connect(tc_http_server_url(node.server));
+	int fd = client_connect(tc_http_server_url(node.site.server));
 	char headers[128];
 
 	assert_true(fd >= 0);
@@ -334,7 +295,7 @@ static unsigned find_answered(const int *calls, unsigned count)
 
 static void log_in(int status, struct reply *ret_reply)
 {
-	client_ask(tc_http_server_url(node.server), "POST", SESSION,
+	client_ask(tc_http_server_url(node.site.server), "POST", SESSION,
 		   "Content-Type: application/json\r\n", LOG_IN, ret_reply);
 	assert_int_equal(ret_reply->status, status);
 }

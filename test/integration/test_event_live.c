@@ -8,15 +8,12 @@
  * are forgotten without a word, one goes on after a crowd of them; with all that are remembered taken for the
  * caller's, and with all that were forgotten taken for later ones, those that must go on end. */
 #include "base/macro.h"
-#include "core/app.h"
 #include "core/executor.h"
 #include "core/outbox.h"
-#include "core/router.h"
-#include "http/server.h"
 #include "modules/event/live.h"
 #include "support/crew.h"
 #include "support/postgres.h"
-#include "support/schema.h"
+#include "support/site.h"
 #include "unit/client.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,9 +40,7 @@ struct change {
 };
 
 static struct {
-	struct tc_app app;
-	struct tc_router *router;
-	struct tc_http_server *server;
+	struct tc_site site;
 	_Atomic(const struct change *) change;
 	struct tc_job turn;
 	struct tc_gate turn_came;
@@ -55,7 +50,7 @@ static struct {
 static void end_access(const struct change *change, unsigned times)
 {
 	for (unsigned i = 0; i < times; i++)
-		tc_event_live_end_access(node.app.live, change->changed);
+		tc_event_live_end_access(node.site.app.live, change->changed);
 }
 
 static void run_turn(struct tc_job *job)
@@ -67,28 +62,24 @@ static void run_turn(struct tc_job *job)
 /* Returns when it is done: the executor has one thread, which does one job after the other. */
 static void recheck(void)
 {
-	tc_event_live_recheck(node.app.live);
+	tc_event_live_recheck(node.site.app.live);
 	node.turn = (struct tc_job){.run = run_turn};
 	tc_list_init(&node.turn.node);
-	if (tc_executor_submit(node.app.work, &node.turn) != TOCSIN_OK ||
+	if (tc_executor_submit(node.site.app.work, &node.turn) != TOCSIN_OK ||
 	    !tc_gate_wait(&node.turn_came, ++node.turns))
 		abort(); /* not on the main thread, perhaps: no assertions */
 }
 
-static enum tc_auth_answer authenticate(struct tc_app *app,
-					const struct tc_credentials *credentials, bool may_block,
-					struct tc_caller *ret_caller, struct tocsin_error *error)
+static void identify(struct tc_caller *caller)
 {
 	const struct change *change = atomic_load(&node.change);
 
-	(void)app, (void)credentials, (void)may_block, (void)error;
-	*ret_caller = (struct tc_caller){.rules = UINT32_MAX, .role = "viewer"};
-	snprintf(ret_caller->id, sizeof(ret_caller->id), "%s", change->caller);
-	snprintf(ret_caller->session, sizeof(ret_caller->session), "%s", change->session);
+	snprintf(caller->id, sizeof(caller->id), "%s", change->caller);
+	snprintf(caller->session, sizeof(caller->session), "%s", change->session);
+	caller->role = "viewer"; /* as the keys that are rechecked have */
 	if (change->is_rechecked)
 		recheck();
 	end_access(change, change->meanwhile);
-	return TC_AUTH_OK;
 }
 
 static void run_stream(struct tc_call *call)
@@ -110,52 +101,33 @@ static const struct tc_procedure procedures[] = {
 
 static int open_live(struct tocsin_error *error)
 {
-	const struct tc_outbox_options outbox = {.pool = node.app.work_pool};
-	struct tc_event_live_options live = {.work = node.app.work,
-					     .pool = node.app.work_pool,
+	const struct tc_outbox_options outbox = {.pool = node.site.app.work_pool};
+	struct tc_event_live_options live = {.work = node.site.app.work,
+					     .pool = node.site.app.work_pool,
 					     .streams_max = 100,
 					     .caller_streams_max = 100};
-	int result = tc_outbox_new(&node.app.outbox, &outbox, error);
+	int result = tc_outbox_new(&node.site.app.outbox, &outbox, error);
 
-	live.outbox = node.app.outbox;
+	live.outbox = node.site.app.outbox;
 	if (result == TOCSIN_OK)
-		result = tc_event_live_new(&node.app.live, &live, error);
-	return result ? result : tc_outbox_start(node.app.outbox, error);
-}
-
-static int open_node(struct tocsin_error *error)
-{
-	static const struct tc_procedure *const tables[] = {procedures};
-	struct tc_http_options http = {.listen = "127.0.0.1:0",
-				       .threads = 1,
-				       .max_body = 4096,
-				       .max_connections = 20,
-				       .idle_timeout_s = TC_PATIENCE_MS / 1000,
-				       .handler = tc_router_handle};
-	struct tc_router_options router = {.tables = tables,
-					   .tables_count = TC_ARRAY_LENGTH(tables),
-					   .app = &node.app,
-					   .work_pool = node.app.work_pool,
-					   .authenticate = authenticate};
-	int result = tc_executor_new(&node.app.work, "work", 1, 20, error);
-
-	if (result == TOCSIN_OK)
-		result = open_live(error);
-	router.work = node.app.work;
-	if (result == TOCSIN_OK)
-		result = tc_router_new(&node.router, &router, error);
-	http.userdata = node.router;
-	return result ? result : tc_http_server_new(&node.server, &http, error);
+		result = tc_event_live_new(&node.site.app.live, &live, error);
+	return result ? result : tc_outbox_start(node.site.app.outbox, error);
 }
 
 static int set_up(void **state)
 {
+	static const struct tc_procedure *const tables[] = {procedures};
+	static const struct tc_site_options options = {.tables = tables,
+						       .tables_count = TC_ARRAY_LENGTH(tables),
+						       .work_max = 4,
+						       .connections_max = 20,
+						       .identify = identify};
 	struct tocsin_error error;
 
 	tc_gate_init(&node.turn_came);
-	if (tc_test_work_setup(state, 4, &node.app.work_pool))
+	if (tc_site_setup(state, &node.site, &options))
 		return -1;
-	if (open_node(&error)) {
+	if (open_live(&error)) {
 		print_error("%s\n", error.message);
 		return -1;
 	}
@@ -164,14 +136,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	tc_http_server_free(node.server, TC_BRIEFLY_MS);
-	tc_executor_free(node.app.work);
-	tc_router_free(node.router);
-	tc_outbox_stop(node.app.outbox);
-	tc_event_live_free(node.app.live);
-	tc_outbox_free(node.app.outbox);
+	int result = tc_site_teardown(state, &node.site);
+
 	tc_gate_deinit(&node.turn_came);
-	return tc_test_work_teardown(state, &node.app.work_pool);
+	return result;
 }
 
 /* --- streams --- */
@@ -191,7 +159,7 @@ static void open_stream(struct stream *stream, const struct change *change)
 {
 	atomic_store(&node.change, change);
 	end_access(change, change->before);
-	*stream = (struct stream){.fd = client_connect(tc_http_server_url(node.server))};
+	*stream = (struct stream){.fd = client_connect(tc_http_server_url(node.site.server))};
 	assert_true(stream->fd >= 0);
 	client_send_request(stream->fd, "GET", "/stream", NULL, NULL, 0);
 }
@@ -215,7 +183,7 @@ static void check_open(struct stream *stream)
 {
 	free(tc_test_sql("insert into events (kind, subject, action) values "
 			 "('incident.lifecycle.changed', 'still', 'updated')"));
-	tc_outbox_committed(node.app.outbox);
+	tc_outbox_committed(node.site.app.outbox);
 	assert_true(comes_first(stream, TOLD, ENDED));
 }
 
@@ -232,7 +200,7 @@ static void check(const struct change *change)
 	assert_true(comes_first(&stream, "retry:", ENDED));
 	check_open(&stream);
 	/* It is known, and so a change that comes now ends it. */
-	tc_event_live_end_access(node.app.live, change->caller);
+	tc_event_live_end_access(node.site.app.live, change->caller);
 	assert_true(comes_first(&stream, ENDED, COMMENT));
 	close(stream.fd);
 }
