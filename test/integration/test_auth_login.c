@@ -217,7 +217,7 @@ static void test_at_once(void **state)
 		count += admitted[i];
 	assert_int_equal(count, TC_AUTH_ATTEMPTS_PER_NAME);
 	/* Refused attempts left nothing behind. */
-	assert_number("select sum(attempts) from login_attempts", 2 * TC_AUTH_ATTEMPTS_PER_NAME);
+	assert_number("select sum(attempts) from login_attempts", 2L * TC_AUTH_ATTEMPTS_PER_NAME);
 }
 
 static void test_address_at_its_limit_locks_nobody_out(void **state)
