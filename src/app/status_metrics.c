@@ -1,5 +1,5 @@
-/* app/status_metrics.c: what pools, locks, batchers, the executor and the node know of themselves, at
- * the moment of a scrape. Tables say what is shown; the functions only walk them. */
+/* app/status_metrics.c: what pools, locks, batchers, executors and the node know of themselves, at the moment of a
+ * scrape. It is gathered in one struct; tables say what of it is shown. */
 #include "app/server.h"
 
 #include "app/nodes.h"
@@ -18,111 +18,180 @@
 
 #define MICROSECONDS 1e6
 
-/* --- pools --- */
-
-struct pools {
-	struct tocsin_pool_stats work, lock;
+struct numbers {
+	struct tocsin_pool_stats work_pool, lock_pool;
+	struct tocsin_locks_stats locks;
+	struct tc_executor_stats work, reads;
+	struct tc_nodes_status nodes;
+	struct tc_outbox_stats outbox;
+	struct tc_event_live_stats live;
+	struct tc_incident_creator_stats creates;
+	struct tc_alert_stats alerts;
+	struct tc_batcher_stats deletions;
+	struct tc_cache_stats cache;
+	unsigned requests_in_flight, connections;
+	uint64_t answers_behind, streams_cut, events_removed;
+	bool are_hints_connected;
 };
 
-#define POOL(member) offsetof(struct tocsin_pool_stats, member)
+#define POOL(field)    TC_METRIC(struct tocsin_pool_stats, field)
+#define BATCHER(field) TC_METRIC(struct tc_batcher_stats, field)
+#define NODE(field)    TC_METRIC(struct numbers, field)
 
-/* Numbers that are `unsigned` and say how things are now, and those that are uint64_t and only grow. */
-static const struct {
-	const char *name, *type, *help;
-	size_t offset;
-	bool is_counter;
-	double unit;
-} pool_metrics[] = {
-	{"tocsin_pool_connections_max", "gauge", "Most connections the pool may open.", POOL(max),
-	 false, 1},
-	{"tocsin_pool_waiting", "gauge", "Callers waiting for a connection.", POOL(waiting), false,
-	 1},
-	{"tocsin_pool_acquired_total", "counter", "Connections handed out.", POOL(acquired), true,
-	 1},
-	{"tocsin_pool_waits_total", "counter", "Callers that had to wait.", POOL(waited), true, 1},
-	{"tocsin_pool_wait_seconds_total", "counter", "Time spent waiting.", POOL(wait_us), true,
-	 MICROSECONDS},
+/* Of each pool. */
+static const struct tc_metric pool_rows[] = {
+	{"tocsin_pool_connections_max", "gauge", "Most connections the pool may open.", POOL(max)},
+	{"tocsin_pool_waiting", "gauge", "Callers waiting for a connection.", POOL(waiting)},
+	{"tocsin_pool_acquired_total", "counter", "Connections handed out.", POOL(acquired)},
+	{"tocsin_pool_waits_total", "counter", "Callers that had to wait.", POOL(waited)},
+	{"tocsin_pool_wait_seconds_total", "counter", "Time spent waiting.", POOL(wait_us),
+	 .per_unit = MICROSECONDS},
 	{"tocsin_pool_timeouts_total", "counter", "Callers that got no connection in time.",
-	 POOL(timeouts), true, 1},
-	{"tocsin_pool_opened_total", "counter", "Connections opened.", POOL(opened), true, 1},
-	{"tocsin_pool_closed_total", "counter", "Connections closed.", POOL(closed), true, 1},
+	 POOL(timeouts)},
+	{"tocsin_pool_opened_total", "counter", "Connections opened.", POOL(opened)},
+	{"tocsin_pool_closed_total", "counter", "Connections closed.", POOL(closed)},
 	{"tocsin_pool_died_total", "counter", "Idle connections whose server went away.",
-	 POOL(died), true, 1},
+	 POOL(died)},
 };
 
-static double read_value(const void *base, size_t offset, bool is_counter, double unit)
-{
-	const char *field = (const char *)base + offset;
+/* Of each batcher. */
+static const struct tc_metric batcher_rows[] = {
+	{"tocsin_batcher_queued", "gauge", "Requests waiting for a batch.", BATCHER(queued)},
+	{"tocsin_batcher_contended_keys", "gauge", "Keys held elsewhere that requests wait for.",
+	 BATCHER(contended_keys)},
+	{"tocsin_batcher_contended_items", "gauge", "Requests that wait for such keys.",
+	 BATCHER(contended_items)},
+	{"tocsin_batcher_batches_total", "counter", "Batches run.", BATCHER(batches)},
+	{"tocsin_batcher_items_total", "counter", "Requests run in them.", BATCHER(items)},
+	{"tocsin_batcher_lock_waits_total", "counter", "Requests whose key was held elsewhere.",
+	 BATCHER(waited)},
+	{"tocsin_batcher_lock_wait_seconds_total", "counter",
+	 "Time they waited, of those that are answered.", BATCHER(wait_us),
+	 .per_unit = MICROSECONDS},
+	{"tocsin_batcher_lock_timeouts_total", "counter",
+	 "Requests refused as their key was not granted in time.", BATCHER(timeouts)},
+};
 
-	if (is_counter)
-		return (double)*(const uint64_t *)(const void *)field / unit;
-	return (double)*(const unsigned *)(const void *)field / unit;
-}
+/* Of the HTTP server, but for the moment in which it is made. */
+static const struct tc_metric http_rows[] = {
+	{"tocsin_http_requests_in_flight", "gauge", "Requests that are being answered.",
+	 NODE(requests_in_flight)},
+	{"tocsin_http_connections", "gauge", "Open HTTP connections.", NODE(connections)},
+	{"tocsin_http_answers_behind_total", "counter",
+	 "Answers that let others go first: those of a storm, but for its first.",
+	 NODE(answers_behind)},
+	{"tocsin_event_streams_cut_total", "counter",
+	 "Streams whose readers were too slow, and were disconnected.", NODE(streams_cut)},
+};
 
-static void format_pool_states(const struct pools *pools, struct tc_buffer *out)
-{
-	const char *const name = "tocsin_pool_connections";
+/* Of all nodes, while the database answers: better no number than an old one. */
+static const struct tc_metric nodes_rows[] = {
+	{"tocsin_nodes", "gauge", "Nodes that share the database.", NODE(nodes.nodes)},
+	{"tocsin_nodes_connections_wanted", "gauge", "Most connections that all nodes may open.",
+	 NODE(nodes.connections_wanted)},
+	{"tocsin_nodes_connections_available", "gauge",
+	 "Connections the database server has for them: max_connections less the reserved ones.",
+	 NODE(nodes.connections_available)},
+};
 
-	tc_metrics_head(out, name, "gauge", "Connections by state.");
-	tc_metrics_sample(out, name, "pool=\"work\",state=\"idle\"", pools->work.idle);
-	tc_metrics_sample(out, name, "pool=\"work\",state=\"in_use\"", pools->work.in_use);
-	tc_metrics_sample(out, name, "pool=\"work\",state=\"connecting\"", pools->work.connecting);
-	tc_metrics_sample(out, name, "pool=\"lock\",state=\"idle\"", pools->lock.idle);
-	tc_metrics_sample(out, name, "pool=\"lock\",state=\"in_use\"", pools->lock.in_use);
-	tc_metrics_sample(out, name, "pool=\"lock\",state=\"connecting\"", pools->lock.connecting);
-}
-
-static void format_pools(struct tc_server *server, struct tc_buffer *out)
-{
-	struct pools pools;
-
-	tocsin_pool_get_stats(server->app.work_pool, &pools.work);
-	tocsin_pool_get_stats(server->app.lock_pool, &pools.lock);
-	format_pool_states(&pools, out);
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(pool_metrics); i++) {
-		size_t offset = pool_metrics[i].offset;
-		bool is_counter = pool_metrics[i].is_counter;
-		double unit = pool_metrics[i].unit;
-
-		tc_metrics_head(out, pool_metrics[i].name, pool_metrics[i].type,
-				pool_metrics[i].help);
-		tc_metrics_sample(out, pool_metrics[i].name, "pool=\"work\"",
-				  read_value(&pools.work, offset, is_counter, unit));
-		tc_metrics_sample(out, pool_metrics[i].name, "pool=\"lock\"",
-				  read_value(&pools.lock, offset, is_counter, unit));
-	}
-}
-
-/* --- one number each --- */
-
-static void format_one(struct tc_buffer *out, const char *name, const char *type, const char *help,
-		       double value)
-{
-	tc_metrics_head(out, name, type, help);
-	tc_metrics_sample(out, name, NULL, value);
-}
-
-static void format_locks(struct tocsin_locks *locks, struct tc_buffer *out)
-{
-	struct tocsin_locks_stats stats;
-
-	tocsin_locks_get_stats(locks, &stats);
-	format_one(out, "tocsin_lock_sessions", "gauge", "Session locks held.", stats.sessions);
-	format_one(out, "tocsin_lock_waiting", "gauge", "Callers waiting for a key.",
-		   stats.waiting);
-	format_one(out, "tocsin_lock_acquired_total", "counter", "Keys granted.",
-		   (double)stats.acquired);
-	format_one(out, "tocsin_lock_waits_total", "counter", "Callers that had to wait for a key.",
-		   (double)stats.waited);
-	format_one(out, "tocsin_lock_wait_seconds_total", "counter", "Time spent waiting for keys.",
-		   (double)stats.wait_us / MICROSECONDS);
-	format_one(out, "tocsin_lock_timeouts_total", "counter", "Keys not granted in time.",
-		   (double)stats.timeouts);
-	format_one(out, "tocsin_lock_lost_total", "counter", "Locks lost while they were held.",
-		   (double)stats.lost);
-	format_one(out, "tocsin_lock_deadlocks_total", "counter",
-		   "Operations ended because they waited for each other.", (double)stats.deadlocks);
-}
+static const struct tc_metric node_rows[] = {
+	{"tocsin_pool_connections", "gauge", "Connections by state.", NODE(work_pool.idle),
+	 .labels = "pool=\"work\",state=\"idle\""},
+	{"tocsin_pool_connections", "gauge", NULL, NODE(work_pool.in_use),
+	 .labels = "pool=\"work\",state=\"in_use\""},
+	{"tocsin_pool_connections", "gauge", NULL, NODE(work_pool.connecting),
+	 .labels = "pool=\"work\",state=\"connecting\""},
+	{"tocsin_pool_connections", "gauge", NULL, NODE(lock_pool.idle),
+	 .labels = "pool=\"lock\",state=\"idle\""},
+	{"tocsin_pool_connections", "gauge", NULL, NODE(lock_pool.in_use),
+	 .labels = "pool=\"lock\",state=\"in_use\""},
+	{"tocsin_pool_connections", "gauge", NULL, NODE(lock_pool.connecting),
+	 .labels = "pool=\"lock\",state=\"connecting\""},
+	{"tocsin_lock_sessions", "gauge", "Session locks held.", NODE(locks.sessions)},
+	{"tocsin_lock_waiting", "gauge", "Callers waiting for a key.", NODE(locks.waiting)},
+	{"tocsin_lock_acquired_total", "counter", "Keys granted.", NODE(locks.acquired)},
+	{"tocsin_lock_waits_total", "counter", "Callers that had to wait for a key.",
+	 NODE(locks.waited)},
+	{"tocsin_lock_wait_seconds_total", "counter", "Time spent waiting for keys.",
+	 NODE(locks.wait_us), .per_unit = MICROSECONDS},
+	{"tocsin_lock_timeouts_total", "counter", "Keys not granted in time.",
+	 NODE(locks.timeouts)},
+	{"tocsin_lock_lost_total", "counter", "Locks lost while they were held.", NODE(locks.lost)},
+	{"tocsin_lock_deadlocks_total", "counter",
+	 "Operations ended because they waited for each other.", NODE(locks.deadlocks)},
+	{"tocsin_executor_queued", "gauge", "Requests waiting for a thread of the work executor.",
+	 NODE(work.queued)},
+	{"tocsin_reads_queued", "gauge", "Reads of one thing that wait for the database.",
+	 NODE(reads.queued)},
+	{"tocsin_reads_total", "counter", "Reads of one thing that the cache did not answer.",
+	 NODE(reads.jobs)},
+	{"tocsin_read_rounds_total", "counter",
+	 "Round trips they took: those that wait together go together.", NODE(reads.rounds)},
+	{"tocsin_hints_connected", "gauge", "Whether hints of other nodes can be heard.",
+	 NODE(are_hints_connected)},
+	{"tocsin_database_up", "gauge", "Whether the database answered the last heartbeat.",
+	 NODE(nodes.is_known)},
+	{"tocsin_event_streams", "gauge", "Open streams of events.", NODE(live.streams)},
+	{"tocsin_event_streams_resumed_total", "counter",
+	 "Streams that caught up from the database.", NODE(live.resumed)},
+	{"tocsin_event_streams_gaps_total", "counter",
+	 "Times a stream was told that events are gone, and to read anew.", NODE(live.gaps)},
+	{"tocsin_event_streams_refused_total", "counter",
+	 "Streams refused to callers who had as many as they may.", NODE(live.refused)},
+	{"tocsin_events_delivered_total", "counter", "Events told to streams, once for each.",
+	 NODE(live.delivered)},
+	{"tocsin_outbox_events_total", "counter", "Events this node has read.",
+	 NODE(outbox.events)},
+	{"tocsin_outbox_documents_total", "counter",
+	 "Of these, events read with what streams are told: while there are streams.",
+	 NODE(outbox.documents)},
+	{"tocsin_outbox_gaps_total", "counter",
+	 "Times events were gone before this node had read them.", NODE(outbox.gaps)},
+	{"tocsin_outbox_looks_total", "counter", "Times this node looked for events.",
+	 NODE(outbox.looks)},
+	{"tocsin_hints_sent_total", "counter",
+	 "Hints sent to other nodes, each for all commits since the last.",
+	 NODE(outbox.hints_sent)},
+	{"tocsin_events_removed_total", "counter",
+	 "Old events, entries of the audit trail and resolved alerts that this node removed.",
+	 NODE(events_removed)},
+	{"tocsin_deduped_creates_total", "counter", "Deduped creates by what became of them.",
+	 NODE(creates.created), .labels = "outcome=\"created\""},
+	{"tocsin_deduped_creates_total", "counter", NULL, NODE(creates.reused),
+	 .labels = "outcome=\"reused\""},
+	{"tocsin_deduped_creates_total", "counter", NULL, NODE(creates.refused),
+	 .labels = "outcome=\"refused\""},
+	{"tocsin_deduped_creates_total", "counter", NULL, NODE(creates.failed),
+	 .labels = "outcome=\"failed\""},
+	{"tocsin_alerts_received_total", "counter", "Alerts received.", NODE(alerts.received)},
+	{"tocsin_alerts_total", "counter", "Alerts by what became of them.", NODE(alerts.opened),
+	 .labels = "outcome=\"opened\""},
+	{"tocsin_alerts_total", "counter", NULL, NODE(alerts.joined),
+	 .labels = "outcome=\"joined\""},
+	{"tocsin_alerts_total", "counter", NULL, NODE(alerts.repeated),
+	 .labels = "outcome=\"repeated\""},
+	{"tocsin_alerts_total", "counter", NULL, NODE(alerts.acknowledged),
+	 .labels = "outcome=\"acknowledged\""},
+	{"tocsin_alerts_total", "counter", NULL, NODE(alerts.resolved),
+	 .labels = "outcome=\"resolved\""},
+	{"tocsin_alerts_total", "counter", NULL, NODE(alerts.dropped),
+	 .labels = "outcome=\"dropped\""},
+	{"tocsin_alerts_total", "counter", NULL, NODE(alerts.failed),
+	 .labels = "outcome=\"failed\""},
+	{"tocsin_alerts_incidents_resolved_total", "counter",
+	 "Incidents resolved with their last firing alert.", NODE(alerts.incidents_resolved)},
+	{"tocsin_cache_entries", "gauge", "Answers that are kept.", NODE(cache.entries)},
+	{"tocsin_cache_bytes", "gauge", "Memory for them.", NODE(cache.bytes)},
+	{"tocsin_cache_hits_total", "counter", "Reads answered from the cache.", NODE(cache.hits)},
+	{"tocsin_cache_loads_total", "counter", "Reads that were kept, if nothing overtook them.",
+	 NODE(cache.loads)},
+	{"tocsin_cache_waits_total", "counter", "Reads that waited for another's load.",
+	 NODE(cache.waits)},
+	{"tocsin_cache_bypasses_total", "counter", "Reads the cache was no use for.",
+	 NODE(cache.bypasses)},
+	{"tocsin_cache_evicted_total", "counter", "Answers that had to make room.",
+	 NODE(cache.evicted)},
+};
 
 static void format_lags(const struct tc_nodes_status *status, struct tc_buffer *out)
 {
@@ -143,210 +212,60 @@ static void format_lags(const struct tc_nodes_status *status, struct tc_buffer *
 	}
 }
 
-static void format_http(struct tc_http_server *http, struct tc_buffer *out)
+/* `http` NULL: it is just being made. */
+static void gather(struct tc_server *server, struct tc_http_server *http,
+		   struct numbers *ret_numbers)
 {
-	if (!http)
-		return; /* it is just being made */
-	format_one(out, "tocsin_http_requests_in_flight", "gauge",
-		   "Requests that are being answered.", tc_http_server_in_flight(http));
-	format_one(out, "tocsin_http_connections", "gauge", "Open HTTP connections.",
-		   tc_http_server_connections(http));
-	format_one(out, "tocsin_http_answers_behind_total", "counter",
-		   "Answers that let others go first: those of a storm, but for its first.",
-		   (double)tc_http_server_behind(http));
-}
+	struct tc_app *app = &server->app;
 
-static void format_node(struct tc_server *server, struct tc_buffer *out)
-{
-	struct tc_nodes_status status;
-	struct tc_executor_stats work, reads;
-
-	tc_nodes_get_status(server->nodes, &status);
-	tc_executor_get_stats(server->app.work, &work);
-	tc_executor_get_stats(server->app.reads, &reads);
-	format_one(out, "tocsin_executor_queued", "gauge",
-		   "Requests waiting for a thread of the work executor.", work.queued);
-	format_one(out, "tocsin_reads_queued", "gauge",
-		   "Reads of one thing that wait for the database.", reads.queued);
-	format_one(out, "tocsin_reads_total", "counter",
-		   "Reads of one thing that the cache did not answer.", (double)reads.jobs);
-	format_one(out, "tocsin_read_rounds_total", "counter",
-		   "Round trips they took: those that wait together go together.",
-		   (double)reads.rounds);
-	format_one(out, "tocsin_hints_connected", "gauge",
-		   "Whether hints of other nodes can be heard.",
-		   tc_hints_is_connected(server->app.hints));
-	format_one(out, "tocsin_database_up", "gauge",
-		   "Whether the database answered the last heartbeat.", status.is_known);
-	if (!status.is_known)
-		return; /* better no number than an old one */
-	format_one(out, "tocsin_nodes", "gauge", "Nodes that share the database.",
-		   (double)status.nodes);
-	format_one(out, "tocsin_nodes_connections_wanted", "gauge",
-		   "Most connections that all nodes may open.", (double)status.connections_wanted);
-	format_one(out, "tocsin_nodes_connections_available", "gauge",
-		   "Connections the database server has for them: max_connections less the "
-		   "reserved ones.",
-		   (double)status.connections_available);
-	format_lags(&status, out);
-}
-
-/* --- events --- */
-
-static void format_events(struct tc_server *server, struct tc_buffer *out)
-{
-	struct tc_outbox_stats outbox;
-	struct tc_event_live_stats live;
-
-	tc_outbox_get_stats(server->app.outbox, &outbox);
-	tc_event_live_get_stats(server->app.live, &live);
-	format_one(out, "tocsin_event_streams", "gauge", "Open streams of events.", live.streams);
-	format_one(out, "tocsin_event_streams_cut_total", "counter",
-		   "Streams whose readers were too slow, and were disconnected.",
-		   (double)tc_http_server_streams_cut(server->http));
-	format_one(out, "tocsin_event_streams_resumed_total", "counter",
-		   "Streams that caught up from the database.", (double)live.resumed);
-	format_one(out, "tocsin_event_streams_gaps_total", "counter",
-		   "Times a stream was told that events are gone, and to read anew.",
-		   (double)live.gaps);
-	format_one(out, "tocsin_event_streams_refused_total", "counter",
-		   "Streams refused to callers who had as many as they may.", (double)live.refused);
-	format_one(out, "tocsin_events_delivered_total", "counter",
-		   "Events told to streams, once for each.", (double)live.delivered);
-	format_one(out, "tocsin_outbox_events_total", "counter", "Events this node has read.",
-		   (double)outbox.events);
-	format_one(out, "tocsin_outbox_documents_total", "counter",
-		   "Of these, events read with what streams are told: while there are streams.",
-		   (double)outbox.documents);
-	format_one(out, "tocsin_outbox_gaps_total", "counter",
-		   "Times events were gone before this node had read them.", (double)outbox.gaps);
-	format_one(out, "tocsin_outbox_looks_total", "counter",
-		   "Times this node looked for events.", (double)outbox.looks);
-	format_one(out, "tocsin_hints_sent_total", "counter",
-		   "Hints sent to other nodes, each for all commits since the last.",
-		   (double)outbox.hints_sent);
-	format_one(out, "tocsin_events_removed_total", "counter",
-		   "Old events, entries of the audit trail and resolved alerts that this node "
-		   "removed.",
-		   (double)tc_event_retention_removed(server->retention));
-}
-
-/* --- batchers --- */
-
-static const struct {
-	const char *name, *type, *help;
-	size_t offset;
-	bool is_counter;
-	double unit;
-} batcher_metrics[] = {
-	{"tocsin_batcher_queued", "gauge", "Requests waiting for a batch.",
-	 offsetof(struct tc_batcher_stats, queued), false, 1},
-	{"tocsin_batcher_contended_keys", "gauge", "Keys held elsewhere that requests wait for.",
-	 offsetof(struct tc_batcher_stats, contended_keys), false, 1},
-	{"tocsin_batcher_contended_items", "gauge", "Requests that wait for such keys.",
-	 offsetof(struct tc_batcher_stats, contended_items), false, 1},
-	{"tocsin_batcher_batches_total", "counter", "Batches run.",
-	 offsetof(struct tc_batcher_stats, batches), true, 1},
-	{"tocsin_batcher_items_total", "counter", "Requests run in them.",
-	 offsetof(struct tc_batcher_stats, items), true, 1},
-	{"tocsin_batcher_lock_waits_total", "counter", "Requests whose key was held elsewhere.",
-	 offsetof(struct tc_batcher_stats, waited), true, 1},
-	{"tocsin_batcher_lock_wait_seconds_total", "counter",
-	 "Time they waited, of those that are answered.",
-	 offsetof(struct tc_batcher_stats, wait_us), true, MICROSECONDS},
-	{"tocsin_batcher_lock_timeouts_total", "counter",
-	 "Requests refused as their key was not granted in time.",
-	 offsetof(struct tc_batcher_stats, timeouts), true, 1},
-};
-
-static void format_batchers(struct tc_server *server, struct tc_buffer *out)
-{
-	struct tc_incident_creator_stats create;
-	struct tc_alert_stats alert;
-	struct tc_batcher_stats deletion;
-
-	tc_incident_creator_get_stats(server->app.creator, &create);
-	tc_alert_intake_get_stats(server->app.alerts, &alert);
-	tc_catalog_deleter_get_stats(server->app.deleter, &deletion);
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(batcher_metrics); i++) {
-		size_t offset = batcher_metrics[i].offset;
-		bool is_counter = batcher_metrics[i].is_counter;
-		double unit = batcher_metrics[i].unit;
-
-		tc_metrics_head(out, batcher_metrics[i].name, batcher_metrics[i].type,
-				batcher_metrics[i].help);
-		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"create\"",
-				  read_value(&create.batcher, offset, is_counter, unit));
-		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"alert\"",
-				  read_value(&alert.batcher, offset, is_counter, unit));
-		tc_metrics_sample(out, batcher_metrics[i].name, "batcher=\"delete\"",
-				  read_value(&deletion, offset, is_counter, unit));
+	*ret_numbers = (struct numbers){
+		.events_removed = tc_event_retention_removed(server->retention),
+		.are_hints_connected = tc_hints_is_connected(app->hints),
+	};
+	if (http) {
+		ret_numbers->requests_in_flight = tc_http_server_in_flight(http);
+		ret_numbers->connections = tc_http_server_connections(http);
+		ret_numbers->answers_behind = tc_http_server_behind(http);
+		ret_numbers->streams_cut = tc_http_server_streams_cut(http);
 	}
+	tocsin_pool_get_stats(app->work_pool, &ret_numbers->work_pool);
+	tocsin_pool_get_stats(app->lock_pool, &ret_numbers->lock_pool);
+	tocsin_locks_get_stats(app->locks, &ret_numbers->locks);
+	tc_executor_get_stats(app->work, &ret_numbers->work);
+	tc_executor_get_stats(app->reads, &ret_numbers->reads);
+	tc_nodes_get_status(server->nodes, &ret_numbers->nodes);
+	tc_outbox_get_stats(app->outbox, &ret_numbers->outbox);
+	tc_event_live_get_stats(app->live, &ret_numbers->live);
+	tc_incident_creator_get_stats(app->creator, &ret_numbers->creates);
+	tc_alert_intake_get_stats(app->alerts, &ret_numbers->alerts);
+	tc_catalog_deleter_get_stats(app->deleter, &ret_numbers->deletions);
+	tc_cache_get_stats(app->cache, &ret_numbers->cache);
 }
 
-static void format_creates(struct tc_server *server, struct tc_buffer *out)
-{
-	const char *const name = "tocsin_deduped_creates_total";
-	struct tc_incident_creator_stats stats;
-
-	tc_incident_creator_get_stats(server->app.creator, &stats);
-	tc_metrics_head(out, name, "counter", "Deduped creates by what became of them.");
-	tc_metrics_sample(out, name, "outcome=\"created\"", (double)stats.created);
-	tc_metrics_sample(out, name, "outcome=\"reused\"", (double)stats.reused);
-	tc_metrics_sample(out, name, "outcome=\"refused\"", (double)stats.refused);
-	tc_metrics_sample(out, name, "outcome=\"failed\"", (double)stats.failed);
-}
-
-static void format_alerts(struct tc_server *server, struct tc_buffer *out)
-{
-	const char *const name = "tocsin_alerts_total";
-	struct tc_alert_stats stats;
-
-	tc_alert_intake_get_stats(server->app.alerts, &stats);
-	format_one(out, "tocsin_alerts_received_total", "counter", "Alerts received.",
-		   (double)stats.received);
-	tc_metrics_head(out, name, "counter", "Alerts by what became of them.");
-	tc_metrics_sample(out, name, "outcome=\"opened\"", (double)stats.opened);
-	tc_metrics_sample(out, name, "outcome=\"joined\"", (double)stats.joined);
-	tc_metrics_sample(out, name, "outcome=\"repeated\"", (double)stats.repeated);
-	tc_metrics_sample(out, name, "outcome=\"acknowledged\"", (double)stats.acknowledged);
-	tc_metrics_sample(out, name, "outcome=\"resolved\"", (double)stats.resolved);
-	tc_metrics_sample(out, name, "outcome=\"dropped\"", (double)stats.dropped);
-	tc_metrics_sample(out, name, "outcome=\"failed\"", (double)stats.failed);
-	format_one(out, "tocsin_alerts_incidents_resolved_total", "counter",
-		   "Incidents resolved with their last firing alert.",
-		   (double)stats.incidents_resolved);
-}
-
-static void format_cache(struct tc_server *server, struct tc_buffer *out)
-{
-	struct tc_cache_stats stats;
-
-	tc_cache_get_stats(server->app.cache, &stats);
-	format_one(out, "tocsin_cache_entries", "gauge", "Answers that are kept.",
-		   (double)stats.entries);
-	format_one(out, "tocsin_cache_bytes", "gauge", "Memory for them.", (double)stats.bytes);
-	format_one(out, "tocsin_cache_hits_total", "counter", "Reads answered from the cache.",
-		   (double)stats.hits);
-	format_one(out, "tocsin_cache_loads_total", "counter",
-		   "Reads that were kept, if nothing overtook them.", (double)stats.loads);
-	format_one(out, "tocsin_cache_waits_total", "counter",
-		   "Reads that waited for another's load.", (double)stats.waits);
-	format_one(out, "tocsin_cache_bypasses_total", "counter", "Reads the cache was no use for.",
-		   (double)stats.bypasses);
-	format_one(out, "tocsin_cache_evicted_total", "counter", "Answers that had to make room.",
-		   (double)stats.evicted);
-}
+#define SHOW(out, rows, sources)                                                                   \
+	tc_metrics_table(out, rows, TC_ARRAY_LENGTH(rows), sources, TC_ARRAY_LENGTH(sources))
 
 void tc_status_metrics_format(struct tc_server *server, struct tc_buffer *out)
 {
-	format_pools(server, out);
-	format_locks(server->app.locks, out);
-	format_http(server->http, out);
-	format_node(server, out);
-	format_events(server, out);
-	format_batchers(server, out);
-	format_creates(server, out);
-	format_alerts(server, out);
-	format_cache(server, out);
+	struct tc_http_server *http = server->http;
+	struct numbers numbers;
+	const struct tc_metric_source node[] = {{&numbers, NULL}};
+	const struct tc_metric_source pools[] = {{&numbers.work_pool, "pool=\"work\""},
+						 {&numbers.lock_pool, "pool=\"lock\""}};
+	const struct tc_metric_source batchers[] = {
+		{&numbers.creates.batcher, "batcher=\"create\""},
+		{&numbers.alerts.batcher, "batcher=\"alert\""},
+		{&numbers.deletions, "batcher=\"delete\""},
+	};
+
+	gather(server, http, &numbers);
+	SHOW(out, node_rows, node);
+	SHOW(out, pool_rows, pools);
+	SHOW(out, batcher_rows, batchers);
+	if (http)
+		SHOW(out, http_rows, node);
+	if (numbers.nodes.is_known) {
+		SHOW(out, nodes_rows, node);
+		format_lags(&numbers.nodes, out);
+	}
 }

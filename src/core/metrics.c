@@ -3,7 +3,9 @@
 #include "core/metrics.h"
 
 #include "base/macro.h"
+#include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,6 +117,41 @@ void tc_metrics_sample(struct tc_buffer *out, const char *name, const char *labe
 		tc_buffer_append_format(out, "%s{%s} %.17g\n", name, labels, value);
 	else
 		tc_buffer_append_format(out, "%s %.17g\n", name, value);
+}
+
+static double read_field(const struct tc_metric *row, const void *numbers)
+{
+	union {
+		bool flag;
+		unsigned number;
+		uint64_t count;
+	} field = {0};
+	double value;
+
+	assert(row->size <= sizeof(field));
+	memcpy(&field, (const char *)numbers + row->offset, row->size);
+	if (row->size == sizeof(field.flag))
+		value = field.flag;
+	else if (row->size == sizeof(field.number))
+		value = field.number;
+	else
+		value = (double)field.count;
+	return row->per_unit > 0 ? value / row->per_unit : value;
+}
+
+void tc_metrics_table(struct tc_buffer *out, const struct tc_metric *rows, size_t rows_count,
+		      const struct tc_metric_source *sources, size_t sources_count)
+{
+	for (size_t i = 0; i < rows_count; i++) {
+		const struct tc_metric *row = &rows[i];
+
+		if (row->help)
+			tc_metrics_head(out, row->name, row->type, row->help);
+		for (size_t j = 0; j < sources_count; j++)
+			tc_metrics_sample(out, row->name,
+					  row->labels ? row->labels : sources[j].labels,
+					  read_field(row, sources[j].numbers));
+	}
 }
 
 static void format_histogram(struct tc_buffer *out, const char *name, const char *labels,
