@@ -2,6 +2,7 @@
 #include "app/command.h"
 #include "app/config.h"
 #include "app/database.h"
+#include "base/macro.h"
 #include "pg/migrate.h"
 
 static int migrate(const struct tc_command *command, const struct tc_config *config, bool json)
@@ -21,7 +22,8 @@ static int migrate(const struct tc_command *command, const struct tc_config *con
 	if (json)
 		printf("{\"applied\": %u, \"version\": %u}\n", applied, version);
 	else if (applied)
-		printf("%u migrations applied; the database is at version %u\n", applied, version);
+		printf("%u migration%s applied; the database is at version %u\n", applied,
+		       TC_PLURAL(applied), version);
 	else
 		printf("nothing to do; the database is at version %u\n", version);
 	return tc_command_finish();

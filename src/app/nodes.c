@@ -5,6 +5,7 @@
 #include "app/pools.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/thread.h"
 #include "base/uuid.h"
 #include "core/outbox.h"
@@ -71,11 +72,12 @@ static void warn(struct tc_nodes *nodes, const struct tc_nodes_status *status)
 	if (is_too_much && !nodes->has_warned)
 		tc_log_warning(
 			"nodes.connections",
-			"%ld nodes may open %ld connections, but the database server has %ld for "
+			"%ld node%s may open %ld connections, but the database server has %ld for "
 			"them: "
 			"raise its max_connections by %ld, or lower DATABASE_POOL_MAX (%u here) or "
 			"DATABASE_LOCK_POOL_MAX (%u here)",
-			status->nodes, status->connections_wanted, status->connections_available,
+			status->nodes, TC_PLURAL(status->nodes), status->connections_wanted,
+			status->connections_available,
 			status->connections_wanted - status->connections_available,
 			nodes->options.pool_max, nodes->options.lock_pool_max);
 	nodes->has_warned = is_too_much;

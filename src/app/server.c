@@ -81,7 +81,8 @@ static int migrate(struct tc_server *server, struct tocsin_error *error)
 	int result = tc_database_migrate(&server->database, &applied, error);
 
 	if (result == TOCSIN_OK && applied)
-		tc_log_info("serve.migrated", "%u migrations applied", applied);
+		tc_log_info("serve.migrated", "%u migration%s applied", applied,
+			    TC_PLURAL(applied));
 	return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/thread.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -45,8 +46,8 @@ static void *run_watch(void *argument)
 			cancelled += tocsin_pool_cancel(watch->pools[i]);
 		if (cancelled > 0)
 			tc_log_warning("serve.given_up",
-				       "%u statements were cancelled: they held up the stop",
-				       cancelled);
+				       "cancelled %u statement%s that held up the stop", cancelled,
+				       TC_PLURAL(cancelled));
 		watch->deadline_ms = tc_clock_ms() + AGAIN_MS;
 	}
 	return NULL;

@@ -1,4 +1,4 @@
-/* base/macro.h: small things C lacks: array length, cleanup attributes, minimum and maximum.
+/* base/macro.h: small things C lacks: array length, minimum and maximum, plurals, cleanup attributes.
  *
  * A type that owns something declares its cleanup beside itself:
  *     TC_DEFINE_CLEANUP(struct tc_thing *, tc_thing_free)
@@ -12,6 +12,9 @@
 #define TC_ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define TC_MIN(a, b)           ((a) < (b) ? (a) : (b))
 #define TC_MAX(a, b)           ((a) > (b) ? (a) : (b))
+
+/* The end of the word for what there are `count` of: "1 node", "2 nodes". */
+#define TC_PLURAL(count) ((count) == 1 ? "" : "s")
 
 /* Defines `function`_cleanup for a pointer type whose free function accepts NULL. */
 #define TC_DEFINE_CLEANUP(type, function)                                                          \

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "http/request.h"
@@ -184,8 +185,8 @@ struct tc_http_server *tc_http_server_free(struct tc_http_server *server, unsign
 	if (left > 0)
 		left = wait_for_requests(server, now_ms + timeout_ms);
 	if (left > 0)
-		tc_log_warning("http.cut_off", "%u requests were not finished within %u ms", left,
-			       timeout_ms);
+		tc_log_warning("http.cut_off", "%u request%s could not be finished within %u ms",
+			       left, TC_PLURAL(left), timeout_ms);
 	tc_http_lane_end(&server->lane);
 	abandon_suspended(server);
 	tc_mutex_lock(&server->mutex);

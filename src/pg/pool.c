@@ -178,8 +178,9 @@ static int fail_timeout(const struct tocsin_pool *pool, struct tocsin_error *err
 {
 	return tocsin_error_set(
 		error, TOCSIN_E_TIMEOUT,
-		"no connection of pool '%s' came free within %u ms (all %u are in use)", pool->name,
-		pool->options.connection_timeout_ms, pool->options.max);
+		"no connection of pool '%s' came free within %u ms (%u of %u are in use)",
+		pool->name, pool->options.connection_timeout_ms, pool->options.max,
+		pool->options.max);
 }
 
 /* Under the mutex. Waits in the queue for a grant. */

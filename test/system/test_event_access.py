@@ -225,6 +225,7 @@ def test_a_caller_has_so_many_streams(start):
         check_refused(node.anonymous, {"Cookie": session.cookie})
     check_refused(node.anonymous, {"X-Forwarded-For": "192.0.2.1"})  # anybody can say so
     assert value(node, "tocsin_event_streams_refused_total") == 6
+    assert "has 2 streams open" in node.anonymous.get(EVENTS).json["detail"]
     streams.pop(0).close()
     streams.append(wait_for(lambda: find_open(node.anonymous), "it is closed"))
     check_refused(node.anonymous)
@@ -275,5 +276,7 @@ def test_addresses_behind_a_proxy(start):
         streams += open_some(1, node.anonymous, headers={"X-Forwarded-For": address})
     for address in ("192.0.2.1", "192.0.2.4, 192.0.2.3", "2001:db8::2"):
         check_refused(node.anonymous, {"X-Forwarded-For": address})
+    reply = node.anonymous.call("GET", EVENTS, headers={"X-Forwarded-For": "192.0.2.1"})
+    assert "has 1 stream open" in reply.json["detail"]
     for stream in streams:
         stream.close()

@@ -58,6 +58,12 @@ def test_connections_of_all_nodes(start, database):
     assert value(second, "tocsin_nodes_connections_available") == most - reserved
 
 
+def test_connections_of_one_node(start, database):
+    """One node by itself may be too much. Seen to fail with "1 nodes"."""
+    most = int(database.value("show max_connections"))
+    assert f": 1 node may open {most + 10 + 3} connections, but the database server has " in start(DATABASE_POOL_MAX=most).log
+
+
 def test_few_open_files(database, tmp_path):
     """The limit of which the document says that it is enough for 5,000 streams; the server tells what it leaves, and what
     more would take. Seen to fail without the call of warn_of_limit() in server_events.c."""
@@ -286,4 +292,4 @@ def test_backup_of_the_embedded_cluster(cluster, database):
         node.lines.clear()
         node.start()
         assert node.api.create_once("kept").json["incident"]["id"] == made
-        assert "Admin key" not in node.log and "migrations applied" not in node.log
+        assert "Admin key" not in node.log and " applied" not in node.log

@@ -2,6 +2,7 @@
  * takes over. Alertmanager retries only 5xx, so whatever may succeed later is 503, and an answer
  * below 500 means: every alert is committed, or can never be. */
 #include "base/log.h"
+#include "base/macro.h"
 #include "core/app.h"
 #include "core/cache.h"
 #include "modules/alert/alert_intake.h"
@@ -12,10 +13,10 @@
 static void reply_failed(struct tc_call *call, const struct tocsin_error *error, unsigned failed,
 			 unsigned count)
 {
-	tc_log_warning("alert.failed", "%u of %u alerts were not taken in: %s", failed, count,
-		       error->message);
-	tc_call_reply_problem_text(call, 503, "%u of %u alerts were not taken in; send them again",
-				   failed, count);
+	tc_log_warning("alert.failed", "%u of %u alert%s could not be taken in: %s", failed, count,
+		       TC_PLURAL(count), error->message);
+	tc_call_reply_problem_text(call, 503, "%u of %u alert%s could not be taken in; try again",
+				   failed, count, TC_PLURAL(count));
 }
 
 static void reply_refused(struct tc_call *call, const struct tc_alert_request *request)

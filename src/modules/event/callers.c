@@ -2,6 +2,7 @@
 #include "modules/event/callers.h"
 
 #include "base/list.h"
+#include "base/macro.h"
 #include "base/thread.h"
 #include <assert.h>
 #include <sodium.h>
@@ -90,8 +91,8 @@ int tc_event_callers_enter(struct tc_event_callers *callers, const char *name,
 	caller = find(bucket, text);
 	if (caller && caller->count >= callers->max)
 		return tocsin_error_set(error, TOCSIN_E_FULL,
-					"This caller has %u streams open, and may have no more",
-					caller->count);
+					"This caller has %u stream%s open, and may have no more",
+					caller->count, TC_PLURAL(caller->count));
 	if (!caller) {
 		caller = calloc(1, sizeof(*caller));
 		if (!caller)
