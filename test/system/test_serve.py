@@ -119,15 +119,6 @@ def test_an_absent_database(database):
     assert done.returncode not in (0, CONFIG) and "absent" in done.stderr
 
 
-def test_a_newer_database_is_refused(start, database):
-    """Without the check the older binary would run on tables it does not know."""
-    start().stop()
-    [[table]] = database.rows("select table_name from information_schema.tables where table_name like '%migration%'")
-    database.rows(f"insert into {table} (version, name) values (9999, 'from the future') returning 1")
-    done = run("serve", DATABASE_URL=database.url, TOCSIN_LISTEN="127.0.0.1:0")
-    assert done.returncode not in (0, CONFIG) and "9999" in done.stderr and "newer" in done.stderr
-
-
 def test_nodes_starting_at_once_migrate_once(database):
     """Proves the migration's lock: without it several nodes create the same tables, and all but one
     fail (seen with migrate_lock.sql not run)."""
