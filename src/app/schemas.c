@@ -250,6 +250,12 @@ static const struct tc_member pager_duty_reply_members[] = {
 	{.name = "dedup_key", .type = TC_FIELD_STRING},
 	{.name = NULL},
 };
+static const struct tc_member pager_duty_refusal_members[] = {
+	{.name = "status", .type = TC_FIELD_STRING},
+	{.name = "message", .type = TC_FIELD_STRING},
+	{.name = "errors", .type = TC_FIELD_STRING, .flags = MANY, .description = "Why"},
+	{.name = NULL},
+};
 static const struct tc_member audit_entry_members[] = {
 	{.name = "id", .type = TC_FIELD_STRING},
 	{.name = "at", .type = TC_FIELD_TIMESTAMP},
@@ -326,6 +332,7 @@ const struct tc_schema tc_schemas[] = {
 	{"SourcePage", "Newest first", source_page_members, page_members, NULL},
 	{"AlertsReceived", "What became of alerts", alerts_received_members, NULL, NULL},
 	{"PagerDutyReply", "As PagerDuty answers", pager_duty_reply_members, NULL, NULL},
+	{"PagerDutyRefusal", "As PagerDuty refuses", pager_duty_refusal_members, NULL, NULL},
 	{"AuditEntry", "Who changed what", audit_entry_members, NULL, NULL},
 	{"AuditPage", "Newest first", audit_page_members, page_members, NULL},
 	{"Status", "How the server is", status_members, NULL, NULL},

@@ -2,6 +2,7 @@
 #include "core/openapi.h"
 
 #include "core/openapi_schema.h"
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,38 @@ static void add_problem(struct tc_document *document, json_t *responses, const c
 			tc_document_ref(document, "responses", "Problem"));
 }
 
+/* The first of "401 429"; returns what follows it. */
+static const char *split_status(const char *text, char ret_status[static 4])
+{
+	snprintf(ret_status, 4, "%.3s", text);
+	text += strcspn(text, " ");
+	return text + strspn(text, " ");
+}
+
+/* In a form of their own; a problem document where the procedure never saw the call. */
+static void add_foreign_refusals(struct tc_document *document, json_t *responses,
+				 const struct tc_procedure *row)
+{
+	const char *text = row->refuses ? row->refuses : "";
+	char status[4];
+
+	assert(!row->refuses == !row->refusal);
+	while (*text) {
+		json_t *response = json_object(), *problem = json_object(), *content;
+
+		content = tc_document_content(document, JSON_TYPE,
+					      tc_document_schema(document, row->refusal));
+		tc_document_put(document, problem, "schema",
+				tc_document_schema(document, "Problem"));
+		tc_document_put(document, content, PROBLEM_TYPE, problem);
+		tc_document_put(document, response, "description", json_string("Refused"));
+		tc_document_put(document, response, "content", content);
+		text = split_status(text, status);
+		tc_document_put(document, responses, status, response);
+	}
+	add_problem(document, responses, "default");
+}
+
 /* Who calls is asked of every row but some; a session also has to show that its owner wants a change. */
 static void add_refusals(struct tc_document *document, json_t *responses,
 			 const struct tc_procedure *row)
@@ -168,10 +201,9 @@ static void add_refusals(struct tc_document *document, json_t *responses,
 		add_problem(document, responses, "401");
 	if (row->rule || (asks_who && row->method != TC_GET))
 		add_problem(document, responses, "403");
-	for (; *text; text += strspn(text, " ")) {
-		snprintf(status, sizeof(status), "%.3s", text);
+	while (*text) {
+		text = split_status(text, status);
 		add_problem(document, responses, status);
-		text += strcspn(text, " ");
 	}
 }
 
@@ -182,7 +214,8 @@ static void add_responses(struct tc_document *document, json_t *operation,
 	bool has_path = strchr(row->path, '{') != NULL;
 
 	add_successes(document, responses, row);
-	if (row->flags & TC_FOREIGN) { /* its errors are its own */
+	if (row->flags & TC_FOREIGN) {
+		add_foreign_refusals(document, responses, row);
 		tc_document_put(document, operation, "responses", responses);
 		return;
 	}

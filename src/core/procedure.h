@@ -142,6 +142,8 @@ struct tc_procedure {
 	const char *answers;
 	/* Refusals of the handler's own, for OpenAPI, beside those of every row of its kind: "401 429". NULL: none. */
 	const char *refuses;
+	/* Of a TC_FOREIGN row: the schema of these, which then are all that there are. Others are problem documents. */
+	const char *refusal;
 };
 
 /* --- for handlers --- */

@@ -15,6 +15,7 @@ import pytest
 from api import Api, JSON, PROBLEM, Storm, incident
 from metrics import value
 from server import run
+from test_openapi import check, describe, operations
 from waiting import wait_for
 
 ENQUEUE, SOURCES = "/v2/enqueue", "/api/v1/sources"
@@ -339,6 +340,43 @@ def test_overload_is_429(start, database):
         assert reply.json["status"] == "throttle exceeded" and reply.json["errors"]
     assert accepted(sender.send("trigger", "k", component="held"), "k")
     assert len(database.open_incidents()["held"]) == 1
+
+
+def test_answers_are_as_described(start, database):
+    """All that it can answer is in the API's description, in the form it has there, and nothing else is. A problem document
+    is for what never reaches it. Seen to fail with a status left out of the row's `refuses`, with one more there, and
+    with a member left out of the schema."""
+    node = start(DATABASE_LOCK_TIMEOUT_MS=1000)
+    document, answers = describe(node), {}
+    described = operations(document)["ingestPagerDuty"][2]["responses"]
+    sender = Sender(node, make_source(node.api, "Described")["routingKey"])
+
+    def keep(reply):
+        return answers.setdefault(reply.status, reply)
+
+    def is_answered(status):
+        return keep(sender.send("trigger", "k", component="pd-described")).status == status
+
+    assert is_answered(202)
+    keep(sender.send("raise"))
+    keep(node.anonymous.call("POST", ENQUEUE, json.dumps({"a": "x" * 524288}).encode()))
+    with database.hold_key("incident.dedupe-open-for-system:pd-described"):
+        assert is_answered(429)
+    database.rows("alter table alert_sources rename to gone; select 1")
+    assert is_answered(500)
+    database.rows("alter table gone rename to alert_sources; select 1")
+    database.allow_connections(False)
+    try:
+        database.terminate_backends()
+        wait_for(lambda: is_answered(503), "the loss is noticed")
+    finally:
+        database.allow_connections(True)
+    assert {*map(str, answers), "default"} == set(described)
+    for status, reply in answers.items():
+        contents = described[str(status)]["content"]
+        check(document, contents[reply.type]["schema"], reply.json, status)
+        assert reply.type == JSON and (PROBLEM in contents) == (status != 202)
+    assert node.anonymous.get(ENQUEUE).type == PROBLEM and described["default"]["$ref"].endswith("/Problem")
 
 
 # ---- sources ----

@@ -289,6 +289,8 @@ const struct tc_procedure tc_pagerduty_procedures[] = {
 	 .run = ingest_pagerduty,
 	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
 	 .answers = "202 PagerDutyReply",
+	 .refuses = "400 413 429 500 503",
+	 .refusal = "PagerDutyRefusal",
 	 .summary = "Takes in an event as PagerDuty's Events API does, version 2"},
 	{0},
 };
