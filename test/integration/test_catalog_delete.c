@@ -6,25 +6,26 @@
  * does not wait for a create. With a lock_history.sql that takes all at once the history is one transaction; with a
  * leave_incidents.sql that tells whatever it looked at, deletions that share a history tell incidents twice, and with one
  * that keeps quiet about resolved incidents a deletion that stops has lost their events. Without leave_more
- * (deleter.c) a deletion whose history grew while it waited never ends. */
+ * (deleter.c) a deletion whose history grew while it waited never ends. With a foreign key that cascades an incident
+ * that slipped by loses its system without a word. */
 #include "base/memory.h"
 #include "modules/catalog/catalog.h"
 #include "modules/catalog/deleter.h"
 #include "modules/incident/incident.h"
-#include "pg/query.h"
 #include "support/crew.h"
+#include "support/outside.h"
 #include "support/postgres.h"
 #include "support/schema.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#define LOCK_KEY    "incident.dedupe-open-for-system:"
+#define KEY_OF_DB(verb)                                                                            \
+	" pg_advisory_" verb "(hashtextextended('incident.dedupe-open-for-system:db', 0))"
 #define INCIDENT(n) "00000000-0000-7000-8000-00000000000" #n
 
 TC_DEFINE_CLEANUP(PGconn *, PQfinish);
@@ -74,48 +75,32 @@ static int clean(void **state)
 /* A session beside the pools. */
 static PGconn *outside(const char *sql)
 {
-	PGconn *pg = PQconnectdb(tc_test_conninfo());
-	PGresult *result = PQexec(pg, sql);
-	ExecStatusType status = PQresultStatus(result);
+	PGconn *pg = tc_outside_connect(tc_test_conninfo());
 
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		fail_msg("%s: %s", sql, PQerrorMessage(pg));
-	PQclear(result);
+	tc_outside_run(pg, "%s", sql);
 	return pg;
-}
-
-static void also(PGconn *pg, const char *sql)
-{
-	PGresult *result = PQexec(pg, sql);
-	ExecStatusType status = PQresultStatus(result);
-
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		fail_msg("%s: %s", sql, PQerrorMessage(pg));
-	PQclear(result);
 }
 
 /* Whether a session waits for a lock of this kind. */
 static bool is_waiting(void *kind)
 {
-	TC_FREE char *sql = NULL;
+	char sql[128];
 
-	if (asprintf(&sql,
-		     "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
-		     "wait_event = '%s'",
-		     (const char *)kind) < 0)
-		return false;
+	snprintf(sql, sizeof(sql),
+		 "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+		 " and wait_event = '%s'",
+		 (const char *)kind);
 	return tc_test_sql_number(sql) > 0;
 }
 
 /* Whether a session waits for this one. */
 static bool is_blocking(void *pg)
 {
-	TC_FREE char *sql = NULL;
+	char sql[128];
 
-	if (asprintf(&sql,
-		     "select count(*) from pg_stat_activity where %d = any (pg_blocking_pids(pid))",
-		     PQbackendPID(pg)) < 0)
-		return false;
+	snprintf(sql, sizeof(sql),
+		 "select count(*) from pg_stat_activity where %d = any (pg_blocking_pids(pid))",
+		 PQbackendPID(pg));
 	return tc_test_sql_number(sql) > 0;
 }
 
@@ -313,7 +298,7 @@ static void test_the_end_is_tried_again_after_a_lost_connection(void **state)
 	holder = outside("begin; select from incidents where title = 'open' for update");
 	start_deletion(&crew, "transactionid");
 	assert_true(tc_test_terminate_backends("lock") > 0);
-	also(holder, "commit");
+	tc_outside_run(holder, "commit");
 	tc_crew_finish(&crew, TOCSIN_OK);
 	assert_number("select count(*) from events", 3);
 	assert_number("select count(*) from systems where id = 'db'", 0);
@@ -346,14 +331,14 @@ static void test_takes_all_that_belongs_to_it(void **state)
 static void test_a_history_that_grew_goes_in_batches(void **state)
 {
 	TC_CLEANUP(PQfinish)
-	PGconn *creator = outside("select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
+	PGconn *creator = outside("select" KEY_OF_DB("lock"));
 	struct tc_crew crew;
 
 	(void)state;
 	free(tc_test_sql("insert into systems (id, name) values ('db', 'Database')"));
 	start_deletion(&crew, "advisory");
 	free(tc_test_sql(INSERT_HISTORY));
-	also(creator, "select pg_advisory_unlock_all()");
+	tc_outside_run(creator, "select pg_advisory_unlock_all()");
 	tc_crew_finish(&crew, TOCSIN_OK);
 	assert_number("select count(distinct subject) from events where kind = 'incident.updated'",
 		      RESOLVED + 1);
@@ -368,17 +353,16 @@ static void test_a_history_that_grew_goes_in_batches(void **state)
 static void test_waits_for_the_key(void **state)
 {
 	TC_CLEANUP(PQfinish)
-	PGconn *creator = outside("begin; select pg_advisory_xact_lock(hashtextextended('" LOCK_KEY
-				  "db', 0))");
+	PGconn *creator = outside("begin; select" KEY_OF_DB("xact_lock"));
 	struct tc_crew crew;
 
 	(void)state;
 	free(tc_test_sql("insert into systems (id, name) values ('db', 'db')"));
 	start_deletion(&crew, "advisory");
-	also(creator, "insert into incidents (id, title, severity) values ('" INCIDENT(
-			      1) "', 'x', 'minor');"
-				 "insert into incident_systems values ('" INCIDENT(
-					 1) "', 'db', true, 1); commit");
+	tc_outside_run(creator,
+		       "with i as (insert into incidents (id, title, severity) values"
+		       " (gen_random_uuid(), 'x', 'minor') returning id)"
+		       "insert into incident_systems select id, 'db', true, 1 from i; commit");
 	tc_crew_finish(&crew, TOCSIN_OK);
 	assert_number("select count(*) from incident_systems", 0);
 	assert_number("select count(*) from events where kind = 'incident.updated'", 1);
@@ -400,18 +384,46 @@ static void test_starts_again_rather_than_wait_in_a_circle(void **state)
 		"set deadlock_timeout = '10ms'; begin; select from incidents for no key update");
 	adder = outside("begin; insert into incident_systems values ('" INCIDENT(
 		1) "', 'db', true, 1);"
-		   "select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
+		   "select" KEY_OF_DB("lock"));
 	start_deletion(&crew, "advisory"); /* with a waiter, who has patience for rows, too */
-	also(adder, "select pg_advisory_unlock_all()");
+	tc_outside_run(adder, "select pg_advisory_unlock_all()");
 	assert_true(
 		tc_wait_until(is_waiting, (void *)(uintptr_t) "transactionid")); /* the system's */
-	also(adder, "commit");
+	tc_outside_run(adder, "commit");
 	assert_true(tc_wait_until(is_blocking, changer));
-	also(changer, "select from systems where id = 'db' for key share; commit");
+	tc_outside_run(changer, "select from systems where id = 'db' for key share; commit");
 	tc_crew_finish(&crew, TOCSIN_OK);
 	assert_number("select count(*) from incident_systems", 0);
 	assert_number("select count(*) from systems", 0);
 	assert_number("select count(*) from events where kind = 'incident.updated'", 1);
+}
+
+/* Somebody names the system although its row is held: PostgreSQL has let him by who looked at the row just before, as
+ * here the lack of a check does. */
+static void test_starts_again_after_one_that_slipped_by(void **state)
+{
+	TC_CLEANUP(PQfinish)
+	PGconn *other = outside("select pg_advisory_lock(1)," KEY_OF_DB("lock"));
+	struct tc_crew crew;
+
+	(void)state;
+	free(tc_test_sql(three_incidents));
+	free(tc_test_sql(
+		"create function pass() returns trigger language plpgsql as $$ begin perform"
+		" pg_advisory_xact_lock_shared(1); return old; end $$;"
+		"create trigger pass before delete on systems for each row execute function "
+		"pass()"));
+	start_deletion(&crew, "advisory"); /* with a waiter, who has patience at the gate, too */
+	tc_outside_run(other, "select" KEY_OF_DB("unlock"));
+	assert_true(tc_wait_until(is_blocking, other)); /* with the system's row */
+	tc_outside_run(other, "set session_replication_role = replica; insert into incident_systems"
+			      " values ('" INCIDENT(3) "', 'db', true, 2)");
+	tc_outside_run(other, "select pg_advisory_unlock(1)");
+	tc_crew_finish(&crew, TOCSIN_OK);
+	free(tc_test_sql("drop function pass cascade"));
+	assert_number("select count(distinct subject) from events where kind = 'incident.updated'",
+		      3);
+	assert_number("select count(*) from events", 4);
 }
 
 static int open_about_both(void *argument, unsigned index, struct tocsin_error *error)
@@ -440,7 +452,7 @@ static void test_a_create_discovers_it_anew(void **state)
 	tc_crew_init(&crew);
 	tc_crew_start(&crew, 1, open_about_both, NULL);
 	assert_true(tc_wait_until(is_waiting, (void *)(uintptr_t) "transactionid"));
-	also(other, "delete from systems where id = 'db'; commit");
+	tc_outside_run(other, "delete from systems where id = 'db'; commit");
 	tc_crew_finish(&crew, TOCSIN_OK);
 	assert_number("select count(*) from systems where id = 'db' and discovered", 1);
 	assert_text("select string_agg(system_id, ',' order by position) from incident_systems",
@@ -460,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup(test_waits_for_the_key, clean),
 		cmocka_unit_test_setup(test_a_history_that_grew_goes_in_batches, clean),
 		cmocka_unit_test_setup(test_starts_again_rather_than_wait_in_a_circle, clean),
+		cmocka_unit_test_setup(test_starts_again_after_one_that_slipped_by, clean),
 		cmocka_unit_test_setup(test_a_create_discovers_it_anew, clean),
 	};
 

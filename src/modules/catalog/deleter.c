@@ -128,6 +128,12 @@ static int take_key(const struct attempt *attempt, const struct end *end,
 	return result;
 }
 
+static int fail_retry(struct tocsin_error *error)
+{
+	return tocsin_error_set(error, TOCSIN_E_RETRY,
+				"Incidents of the system are being changed; try again");
+}
+
 /* Under the key: the rows of all that is to change. RETRY: there are more. */
 static int hold_rows(const struct attempt *attempt, const struct end *end,
 		     struct tocsin_error *error)
@@ -147,10 +153,7 @@ static int hold_rows(const struct attempt *attempt, const struct end *end,
 		return result;
 	if (PQntuples(pipeline.results[system]) == 0)
 		return tc_catalog_not_found("system", end->id, error);
-	if (!tc_result_is_true(pipeline.results[rest], 0, 0))
-		return tocsin_error_set(error, TOCSIN_E_RETRY,
-					"Incidents of the system are being changed; try again");
-	return TOCSIN_OK;
+	return tc_result_is_true(pipeline.results[rest], 0, 0) ? TOCSIN_OK : fail_retry(error);
 }
 
 /* The answer is stored with what it tells of. EXISTS: its key has one by now. */
@@ -174,7 +177,7 @@ static int commit_claimed(struct tocsin_connection *connection, struct end *end,
 	return result;
 }
 
-/* With these: the change, and the commit. */
+/* With these: the change, and the commit. RETRY: somebody slipped by. */
 static int delete_system(struct tocsin_connection *connection, struct end *end,
 			 struct tocsin_error *error)
 {
@@ -189,6 +192,8 @@ static int delete_system(struct tocsin_connection *connection, struct end *end,
 	if (!has_claim)
 		tc_pipeline_add(&pipeline, &tc_sql_pg_commit, NULL);
 	result = tc_pipeline_run(&pipeline, error);
+	if (result == TOCSIN_E_REFERENCE)
+		return fail_retry(error);
 	if (has_claim)
 		return result ? result : commit_claimed(connection, end, error);
 	end->may_be_over |= result == TOCSIN_E_UNAVAILABLE;
@@ -237,8 +242,7 @@ static int try_end(struct attempt *attempt, struct end *end, unsigned timeout_ms
 		if (result)
 			return result;
 	}
-	return tocsin_error_set(error, TOCSIN_E_RETRY,
-				"Incidents of the system are being changed; try again");
+	return fail_retry(error);
 }
 
 static int run(struct tocsin_connection *connection, struct tc_item **items, unsigned count,
