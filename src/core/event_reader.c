@@ -12,7 +12,7 @@
 
 struct tc_event_reader {
 	struct tc_event_reader_options options;
-	char batch_max[12];
+	unsigned batch_max; /* never 0 */
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed; /* is_wanted or must_stop */
@@ -43,13 +43,15 @@ static int find_span(struct tc_event_reader *reader, struct tocsin_connection *c
 {
 	const char *const name = reader->options.name;
 	TC_PIPELINE pipeline;
+	char batch_max[12];
 	unsigned lock, span;
 	int result;
 
+	snprintf(batch_max, sizeof(batch_max), "%u", reader->batch_max);
 	tc_pipeline_begin(&pipeline, connection);
 	lock = tc_pipeline_add(&pipeline, &tc_sql_core_reader_lock, &name);
 	span = tc_pipeline_add(&pipeline, &tc_sql_core_reader_span,
-			       (const char *const[]){name, reader->batch_max});
+			       (const char *const[]){name, batch_max});
 	result = tc_pipeline_run(&pipeline, error);
 	if (result)
 		return result;
@@ -88,7 +90,8 @@ static bool is_stopping(struct tc_event_reader *reader)
 	return reader->must_stop;
 }
 
-/* Everything there is. */
+/* Everything there is. What comes meanwhile has its own time: or readers with a pace would do little by little what
+ * writers write all the time. */
 static int read_all(struct tc_event_reader *reader, struct tocsin_error *error)
 {
 	struct work work = {.reader = reader};
@@ -98,7 +101,7 @@ static int read_all(struct tc_event_reader *reader, struct tocsin_error *error)
 		result = tocsin_pool_transact(reader->options.pool, do_span, &work, error);
 		if (result == TOCSIN_OK && work.count > 0 && reader->options.writes_events)
 			tc_outbox_committed(reader->options.outbox);
-	} while (result == TOCSIN_OK && work.count > 0 && !is_stopping(reader));
+	} while (result == TOCSIN_OK && work.count >= reader->batch_max && !is_stopping(reader));
 	return result;
 }
 
@@ -179,8 +182,7 @@ int tc_event_reader_new(struct tc_event_reader **ret_reader,
 	if (!reader)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for a reader");
 	reader->options = *options;
-	snprintf(reader->batch_max, sizeof(reader->batch_max), "%u",
-		 options->batch_max ? options->batch_max : TC_EVENTS_MAX);
+	reader->batch_max = options->batch_max ? options->batch_max : TC_EVENTS_MAX;
 	tc_mutex_init(&reader->mutex);
 	tc_cond_init(&reader->changed);
 	result = make_place(reader, error);

@@ -33,9 +33,11 @@ struct tc_event_reader_options {
 	struct tocsin_pool *pool; /* borrowed; the work pool */
 	struct tc_outbox *outbox; /* borrowed; wakes the reader; not started yet */
 	unsigned batch_max;       /* events a transaction; 0: TC_EVENTS_MAX */
-	unsigned pace_ms;         /* between two passes at least, below TC_EVENT_READER_LOOK_MS */
-	bool begins_now;          /* a new reader skips what there is; else it gets it all */
-	bool writes_events;       /* `handle` does: they are told after the commit */
+	/* Between the beginnings of two passes at least, below TC_EVENT_READER_LOOK_MS. A pass does what there is when it
+	 * comes to an end of it. */
+	unsigned pace_ms;
+	bool begins_now;    /* a new reader skips what there is; else it gets it all */
+	bool writes_events; /* `handle` does: they are told after the commit */
 	int (*handle)(struct tocsin_connection *connection, const struct tc_event_span *span,
 		      void *userdata, struct tocsin_error *error);
 	void *userdata;

@@ -7,12 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Events copied in a transaction, which holds back the readers of the outbox for some milliseconds. */
-#define COPY_MAX 1000u
-/* A list shows also what is not copied yet, so nobody waits for a copy, and one of many events costs creates
- * less than many of a few. */
-#define COPY_PACE_MS 500u
-
 static int copy(struct tocsin_connection *connection, const struct tc_event_span *span,
 		void *userdata, struct tocsin_error *error)
 {
@@ -32,8 +26,8 @@ int tc_event_audit_new(struct tc_event_reader **ret_reader, struct tocsin_pool *
 							.thread_name = "audit",
 							.pool = work_pool,
 							.outbox = outbox,
-							.batch_max = COPY_MAX,
-							.pace_ms = COPY_PACE_MS,
+							.batch_max = TC_EVENT_AUDIT_COPY_MAX,
+							.pace_ms = TC_EVENT_AUDIT_PACE_MS,
 							.handle = copy};
 
 	return tc_event_reader_new(ret_reader, &options, error);

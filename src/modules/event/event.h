@@ -4,6 +4,12 @@
 #include "core/event_reader.h"
 #include "core/procedure.h"
 
+/* Events copied in a transaction, which holds back the readers of the outbox for some milliseconds. */
+#define TC_EVENT_AUDIT_COPY_MAX 1000u
+/* Between two copies. A list shows also what is not copied yet, so nobody waits for a copy, and one of many events
+ * costs creates less than many of a few. */
+#define TC_EVENT_AUDIT_PACE_MS 500u
+
 /* The durable reader "audit": copies the outbox to table `audit`. */
 int tc_event_audit_new(struct tc_event_reader **ret_reader, struct tocsin_pool *work_pool,
 		       struct tc_outbox *outbox, struct tocsin_error *error);
