@@ -51,6 +51,12 @@ class Api:
         finally:
             connection.close()
 
+    def as_role(self, role):
+        """A client with a new key of this role, which this one must be allowed to make."""
+        reply = self.post("/api/v1/keys", {"name": f"a {role}", "role": role})
+        assert reply.status == 201, reply
+        return Api(f"http://{self.address}", reply.json["key"])
+
     def get(self, path):
         return self.call("GET", path)
 

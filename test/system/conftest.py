@@ -62,3 +62,9 @@ def node(module_database):
     """One node with a database that the tests of a module share."""
     with Server(database_url=module_database.url) as shared:
         yield shared.start()
+
+
+@pytest.fixture(scope="module")
+def callers(node):
+    """{role: Api} of `node`, and "anonymous", who has no key."""
+    return {"anonymous": node.anonymous, **{role: node.api.as_role(role) for role in ("viewer", "manager", "admin")}}

@@ -54,7 +54,7 @@ def callers(node):
     """Everybody who may call: nobody, and each role by key and by session."""
     made = {"anonymous": node.anonymous}
     for role in ROLES:
-        made[f"{role} key"] = Api(node.url, node.api.post(KEYS, {"name": role, "role": role}).json["key"])
+        made[f"{role} key"] = node.api.as_role(role)
         made[role] = log_in(node.url, make_user(node.api, role)["name"])
     return made
 

@@ -68,8 +68,7 @@ def test_reads_come_from_the_cache_and_a_write_is_seen_at_once(node):
 def test_each_caller_sees_what_he_may(node):
     made = node.api.create("callers")
     path = f"{INCIDENTS}/{made['id']}"
-    viewer = node.api.post("/api/v1/keys", {"name": "v", "role": "viewer"}).json["key"]
-    viewer = type(node.api)(node.url, viewer)
+    viewer = node.api.as_role("viewer")
     for visibility in ("public", "logged_in", "internal"):
         node.api.post(f"{path}/updates", {"message": visibility, "visibility": visibility})
     for _ in range(3):

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from api import Api, PROBLEM
+from api import PROBLEM
 from waiting import wait_for
 
 SYSTEMS, GROUPS = "/api/v1/systems", "/api/v1/groups"
@@ -26,17 +26,6 @@ def fixture_name():
 @pytest.fixture(name="api")
 def fixture_api(node):
     return node.api
-
-
-@pytest.fixture(name="callers", scope="module")
-def fixture_callers(node):
-    """{role: Api}, and the one without a key."""
-    def make(role):
-        made = node.api.post("/api/v1/keys", {"name": f"{role} of catalog", "role": role})
-        assert made.status == 201, made
-        return Api(node.url, made.json["key"])
-
-    return {"anonymous": node.anonymous, **{role: make(role) for role in ("viewer", "manager", "admin")}}
 
 
 def path_of(system, *rest):

@@ -51,8 +51,7 @@ def test_the_same_request_again(node, module_database, extra):
 
 def test_a_key_is_of_one_caller_and_one_procedure(node, module_database):
     key, body = "shared-key", incident("one-caller")
-    made = node.api.post("/api/v1/keys", {"name": "second", "role": "manager"}).json
-    second = type(node.api)(node.url, made["key"])
+    second = node.api.as_role("manager")
     first = keyed(node.api, INCIDENTS, body, key)
     theirs = keyed(second, INCIDENTS, body, key)
     assert first.status == theirs.status == 201 and first.json["id"] != theirs.json["id"]

@@ -3,7 +3,6 @@ import uuid
 
 import pytest
 
-from api import Api
 from procedures import Procedures, READS, TABLE
 from test_incident_timeline import NOBODY, events, make, refuses
 
@@ -16,17 +15,6 @@ def fixture_do(request, node):
 @pytest.fixture(name="system")
 def fixture_system():
     return f"system-{uuid.uuid4()}"
-
-
-@pytest.fixture(name="callers", scope="module")
-def fixture_callers(node):
-    """{role: Api}, and the one without a key."""
-    def key(role):
-        made = node.api.post("/api/v1/keys", {"name": f"{role} of incidents", "role": role})
-        assert made.status == 201, made
-        return Api(node.url, made.json["key"])
-
-    return {"anonymous": node.anonymous, **{role: key(role) for role in ("viewer", "manager", "admin")}}
 
 
 # ---- reads ----

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from api import PROBLEM, Api
+from api import PROBLEM
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -194,18 +194,12 @@ def test_states(api, system):
     assert api.post("/api/v1/incidents/states", {"ids": []}).json == {}
 
 
-def make_key(node, role):
-    reply = node.api.post("/api/v1/keys", {"name": f"a {role}", "role": role})
-    assert reply.status == 201
-    return Api(node.url, reply.json["key"])
-
-
 def test_who_sees_which_updates(node, api, system):
     """Proves that visibility is decided by the caller, on the server."""
     made = api.create(system)
     for visibility in ("public", "logged_in", "internal"):
         update(api, made, visibility, visibility=visibility)
-    viewer, manager = make_key(node, "viewer"), make_key(node, "manager")
+    viewer, manager = node.api.as_role("viewer"), node.api.as_role("manager")
 
     def seen(by):
         return [entry["message"] for entry in detail(by, made)["updates"]]
@@ -217,7 +211,7 @@ def test_who_sees_which_updates(node, api, system):
 
 def test_who_may_do_what(node, api, system):
     made = api.create(system)
-    viewer, manager = make_key(node, "viewer"), make_key(node, "manager")
+    viewer, manager = node.api.as_role("viewer"), node.api.as_role("manager")
     path = f"/api/v1/incidents/{made['id']}"
     for caller, status in ((node.anonymous, 401), (viewer, 403)):
         for reply in (caller.create_once(system), caller.post(path + "/resolve"), caller.call("DELETE", path),

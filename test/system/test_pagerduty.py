@@ -12,7 +12,7 @@ import urllib.parse
 import psycopg2
 import pytest
 
-from api import Api, JSON, PROBLEM, Storm, incident
+from api import JSON, PROBLEM, Storm, incident
 from metrics import value
 from server import run
 from test_openapi import check, describe, operations
@@ -429,10 +429,8 @@ def test_bad_sources(node):
         assert node.api.get(f"{SOURCES}?{query}").status == 400
 
 
-def test_who_may_manage_sources(node):
+def test_who_may_manage_sources(node, callers):
     """Managers and admins; the list is nobody else's business either."""
-    callers = {role: Api(node.url, node.api.post("/api/v1/keys", {"name": role, "role": role}).json["key"])
-               for role in ("viewer", "manager")}
     path = f"{SOURCES}/{NOBODY}"
     for caller, status in ((node.anonymous, 401), (callers["viewer"], 403)):
         for reply in (caller.post(SOURCES, {"name": "x"}), caller.get(SOURCES), caller.call("DELETE", path)):

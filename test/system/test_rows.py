@@ -41,17 +41,6 @@ def fixture_at(document):
     return {address: Caller(document, address) for address in ADDRESSES}
 
 
-@pytest.fixture(name="callers", scope="module")
-def fixture_callers(node):
-    """{role: Api}"""
-    def make(role):
-        made = node.api.post("/api/v1/keys", {"name": f"{role} of rows", "role": role})
-        assert made.status == 201, made
-        return Api(node.url, made.json["key"])
-
-    return {"anonymous": node.anonymous, **{role: make(role) for role in ROLES[1:]}}
-
-
 @pytest.fixture(name="world")
 def fixture_world(node):
     return World(node.api)

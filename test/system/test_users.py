@@ -20,8 +20,7 @@ def callers(node, admin):
     """Everybody who may call, by key and by session."""
     made = {"anonymous": node.anonymous, "admin key": node.api, "admin": admin}
     for role in ("manager", "viewer"):
-        key = node.api.post("/api/v1/keys", {"name": role, "role": role}).json["key"]
-        made[f"{role} key"] = Api(node.url, key)
+        made[f"{role} key"] = node.api.as_role(role)
         made[role] = log_in(node.url, make_user(node.api, role)["name"])
     return made
 
