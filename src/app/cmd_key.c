@@ -2,15 +2,12 @@
 #include "app/direct.h"
 #include "modules/auth/auth.h"
 #include <sodium.h>
-#include <string.h>
 
-/* What one of the commands is to do, and its options. */
+/* What is to be made, and how it is shown. */
 struct request {
-	const char *name, *role, *id;
+	const char *name, *role;
 	bool json;
 };
-
-/* --- create --- */
 
 static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
@@ -35,7 +32,6 @@ int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv)
 						{0}};
 	struct request request = {.role = "manager"};
 	int option, status = TC_EXIT_OK;
-	const char *const *role = tc_auth_roles();
 
 	while ((option = tc_command_option(command, argc, argv, options, &status)) !=
 	       TC_OPTION_END) {
@@ -49,9 +45,7 @@ int tc_cmd_key_create(const struct tc_command *command, int argc, char **argv)
 	if (optind + 1 != argc)
 		return tc_command_misused(command,
 					  "one NAME is needed, for people to know the key by");
-	while (*role && strcmp(*role, request.role) != 0)
-		role++;
-	if (!*role)
+	if (!tc_auth_is_role(request.role))
 		return tc_command_misused(command, "there is no role \"%s\"", request.role);
 	request.name = argv[optind];
 	return tc_direct_run(command, create, &request);
@@ -64,25 +58,8 @@ int tc_cmd_key_list(const struct tc_command *command, int argc, char **argv)
 	return tc_direct_list(command, argc, argv, &list);
 }
 
-/* --- revoke --- */
-
-static int revoke(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
-{
-	const struct request *request = context;
-
-	return tc_auth_revoke_key(pool, request->id, NULL, error);
-}
-
 int tc_cmd_key_revoke(const struct tc_command *command, int argc, char **argv)
 {
-	static const struct option options[] = {TC_HELP_OPTION, {0}};
-	struct request request = {0};
-	int status = TC_EXIT_OK;
-
-	if (tc_command_option(command, argc, argv, options, &status) != TC_OPTION_END)
-		return status;
-	if (optind + 1 != argc)
-		return tc_command_misused(command, "one ID is needed; tocsin key list shows them");
-	request.id = argv[optind];
-	return tc_direct_run(command, revoke, &request);
+	return tc_direct_revoke(command, argc, argv, tc_auth_revoke_key,
+				"one ID is needed; tocsin key list shows them");
 }

@@ -3,13 +3,11 @@
 #include "modules/alert/source.h"
 #include <sodium.h>
 
-/* What one of the commands is to do, and its options. */
+/* What is to be made, and how it is shown. */
 struct request {
-	const char *name, *id;
+	const char *name;
 	bool json;
 };
-
-/* --- create --- */
 
 static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
@@ -46,26 +44,8 @@ int tc_cmd_source_list(const struct tc_command *command, int argc, char **argv)
 	return tc_direct_list(command, argc, argv, &list);
 }
 
-/* --- revoke --- */
-
-static int revoke(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
-{
-	const struct request *request = context;
-
-	return tc_source_revoke(pool, request->id, NULL, error);
-}
-
 int tc_cmd_source_revoke(const struct tc_command *command, int argc, char **argv)
 {
-	static const struct option options[] = {TC_HELP_OPTION, {0}};
-	struct request request = {0};
-	int status = TC_EXIT_OK;
-
-	if (tc_command_option(command, argc, argv, options, &status) != TC_OPTION_END)
-		return status;
-	if (optind + 1 != argc)
-		return tc_command_misused(command,
-					  "one ID is needed; tocsin source list shows them");
-	request.id = argv[optind];
-	return tc_direct_run(command, revoke, &request);
+	return tc_direct_revoke(command, argc, argv, tc_source_revoke,
+				"one ID is needed; tocsin source list shows them");
 }

@@ -6,7 +6,6 @@
 #include "modules/auth/auth_password.h"
 #include "modules/auth/auth_user.h"
 #include <sodium.h>
-#include <string.h>
 
 TC_DEFINE_CLEANUP(char *, tc_password_free);
 
@@ -18,9 +17,11 @@ struct request {
 	char password_hash[TC_AUTH_PASSWORD_HASH_SIZE];
 };
 
-/* Everything but the name, which every command but list needs. */
-static int read_options(struct request *request, int argc, char **argv,
-			const struct option *options)
+static const char list_usage[] = "one NAME is needed; tocsin user list shows them";
+
+/* Options, and the name, which every command but list needs: `usage` says so. */
+static int read_arguments(struct request *request, int argc, char **argv,
+			  const struct option *options, const char *usage)
 {
 	int option, status = TC_EXIT_OK;
 
@@ -35,10 +36,13 @@ static int read_options(struct request *request, int argc, char **argv,
 		else
 			request->json = true;
 	}
+	if (optind + 1 != argc)
+		return tc_command_misused(request->command, "%s", usage);
+	request->name = argv[optind];
 	return TC_EXIT_OK;
 }
 
-/* What read_options said about ending early, as an exit status. */
+/* What read_arguments said about ending early, as an exit status. */
 static int early(int status)
 {
 	return status < 0 ? TC_EXIT_OK : status;
@@ -85,19 +89,13 @@ int tc_cmd_user_create(const struct tc_command *command, int argc, char **argv)
 						TC_HELP_OPTION,
 						{0}};
 	struct request request = {.command = command, .role = "manager"};
-	const char *const *role = tc_auth_roles();
-	int status = read_options(&request, argc, argv, options);
+	int status = read_arguments(&request, argc, argv, options,
+				    "one NAME is needed, for the user to log in with");
 
 	if (status != TC_EXIT_OK)
 		return early(status);
-	if (optind + 1 != argc)
-		return tc_command_misused(command,
-					  "one NAME is needed, for the user to log in with");
-	while (*role && strcmp(*role, request.role) != 0)
-		role++;
-	if (!*role)
+	if (!tc_auth_is_role(request.role))
 		return tc_command_misused(command, "there is no role \"%s\"", request.role);
-	request.name = argv[optind];
 	status = read_password(&request);
 	return status == TC_EXIT_OK ? tc_direct_run(command, create, &request) : status;
 }
@@ -125,14 +123,10 @@ int tc_cmd_user_delete(const struct tc_command *command, int argc, char **argv)
 {
 	static const struct option options[] = {TC_HELP_OPTION, {0}};
 	struct request request = {.command = command};
-	int status = read_options(&request, argc, argv, options);
+	int status = read_arguments(&request, argc, argv, options, list_usage);
 
 	if (status != TC_EXIT_OK)
 		return early(status);
-	if (optind + 1 != argc)
-		return tc_command_misused(command,
-					  "one NAME is needed; tocsin user list shows them");
-	request.name = argv[optind];
 	return tc_direct_run(command, delete, &request);
 }
 
@@ -153,14 +147,10 @@ int tc_cmd_user_passwd(const struct tc_command *command, int argc, char **argv)
 	static const struct option options[] = {
 		{"password-stdin", no_argument, NULL, 'p'}, TC_HELP_OPTION, {0}};
 	struct request request = {.command = command};
-	int status = read_options(&request, argc, argv, options);
+	int status = read_arguments(&request, argc, argv, options, list_usage);
 
 	if (status != TC_EXIT_OK)
 		return early(status);
-	if (optind + 1 != argc)
-		return tc_command_misused(command,
-					  "one NAME is needed; tocsin user list shows them");
-	request.name = argv[optind];
 	status = read_password(&request);
 	return status == TC_EXIT_OK ? tc_direct_run(command, change, &request) : status;
 }

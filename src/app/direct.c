@@ -111,6 +111,35 @@ int tc_direct_list(const struct tc_command *command, int argc, char **argv,
 	return tc_direct_run(command, print_list, &listing);
 }
 
+/* --- revoking --- */
+
+struct revocation {
+	tc_direct_revoke_fn revoke;
+	const char *id;
+};
+
+static int run_revoke(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
+{
+	const struct revocation *revocation = context;
+
+	return revocation->revoke(pool, revocation->id, NULL, error);
+}
+
+int tc_direct_revoke(const struct tc_command *command, int argc, char **argv,
+		     tc_direct_revoke_fn revoke, const char *usage)
+{
+	static const struct option options[] = {TC_HELP_OPTION, {0}};
+	struct revocation revocation = {.revoke = revoke};
+	int status = TC_EXIT_OK;
+
+	if (tc_command_option(command, argc, argv, options, &status) != TC_OPTION_END)
+		return status;
+	if (optind + 1 != argc)
+		return tc_command_misused(command, "%s", usage);
+	revocation.id = argv[optind];
+	return tc_direct_run(command, run_revoke, &revocation);
+}
+
 /* --- what was made --- */
 
 int tc_direct_print_made(const struct tc_buffer *about, const char *member, const char *secret,

@@ -12,6 +12,10 @@ typedef int (*tc_direct_fn)(void *context, struct tocsin_pool *pool, struct tocs
  * connection for work, and tidies up; the exit status. Blocks. */
 int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *context);
 
+/* `actor`: who does it; NULL: the command line. */
+typedef int (*tc_direct_revoke_fn)(struct tocsin_pool *pool, const char *id, const char *actor,
+				   struct tocsin_error *error);
+
 /* What a command lists: its pages as the API shows them, newest first. */
 struct tc_direct_list {
 	/* {MEMBER: [...], "nextCursor"?}; `cursor` is what nextCursor said, NULL: from the newest. */
@@ -25,6 +29,11 @@ struct tc_direct_list {
  * table of the columns in the command's row, or as one JSON array. Blocks. */
 int tc_direct_list(const struct tc_command *command, int argc, char **argv,
 		   const struct tc_direct_list *list);
+
+/* A command that revokes what has the ID that is its one argument, from its options (none of its own) to its exit
+ * status; `usage` says what is needed where there is no such argument. Blocks. */
+int tc_direct_revoke(const struct tc_command *command, int argc, char **argv,
+		     tc_direct_revoke_fn revoke, const char *usage);
 
 /* What a command that makes something prints: the JSON of `about` with `secret` as its `member`, or that
  * member alone. `secret` NULL: the member is in `about`. A failure to write shows in tc_command_finish. */

@@ -95,6 +95,8 @@ struct tc_auth_key_request {
 
 /* The names of the roles, NULL at the end: "admin", "manager", "viewer". */
 const char *const *tc_auth_roles(void);
+/* Whether it is one of these. */
+bool tc_auth_is_role(const char *name);
 
 /* Makes a key. `ret_key` gets its text, which nobody can read again; `ret_json` (may be NULL) the key as
  * the API shows it, without the secret. INVALID for a bad name or role. */

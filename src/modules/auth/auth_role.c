@@ -24,6 +24,11 @@ const char *const *tc_auth_roles(void)
 	return names;
 }
 
+bool tc_auth_is_role(const char *name)
+{
+	return tc_auth_role_find(name) != NULL;
+}
+
 const struct tc_auth_role *tc_auth_role_find(const char *name)
 {
 	for (const struct tc_auth_role *role = tc_auth_role_table; role->name; role++)

@@ -10,14 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool tc_auth_store_is_role(const char *role)
-{
-	for (const char *const *name = tc_auth_roles(); *name; name++)
-		if (strcmp(*name, role) == 0)
-			return true;
-	return false;
-}
-
 int tc_auth_store_check_page(unsigned limit, unsigned limit_max, const char *cursor,
 			     char ret_limit[static 12], struct tocsin_error *error)
 {
@@ -42,7 +34,7 @@ static int check_request(const struct tc_auth_key_request *request, struct tocsi
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"a key's name must have 1 to %d characters",
 					TC_AUTH_NAME_MAX);
-	if (!tc_auth_store_is_role(request->role))
+	if (!tc_auth_is_role(request->role))
 		return tocsin_error_set(error, TOCSIN_E_INVALID,
 					"a key's role must be admin, manager or viewer");
 	return TOCSIN_OK;

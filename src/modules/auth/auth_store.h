@@ -6,7 +6,6 @@
 /* INVALID for a page that nobody can have asked for. Fills the limit as text. */
 int tc_auth_store_check_page(unsigned limit, unsigned limit_max, const char *cursor,
 			     char ret_limit[static 12], struct tocsin_error *error);
-bool tc_auth_store_is_role(const char *role);
 /* NULL for nobody. */
 static inline const char *tc_auth_store_actor(const char *actor)
 {

@@ -32,7 +32,7 @@ static int check_request(const struct tc_auth_user_request *request, struct tocs
 {
 	int result = request->name ? tc_auth_user_check_name(request->name, error) : TOCSIN_OK;
 
-	if (result == TOCSIN_OK && request->role && !tc_auth_store_is_role(request->role))
+	if (result == TOCSIN_OK && request->role && !tc_auth_is_role(request->role))
 		result = tocsin_error_set(error, TOCSIN_E_INVALID,
 					  "a user's role must be admin, manager or viewer");
 	return result;
