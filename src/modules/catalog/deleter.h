@@ -23,11 +23,11 @@
  * system's row, everything is let go and starts again; and likewise if more than a batch was resolved since the history
  * went: it goes first.
  *
- * The system's row does not keep everybody out. PostgreSQL (all versions up to 18) looks at a row, lets go of its page,
- * and takes the page again to lock the row; whoever wants FOR KEY SHARE, as a foreign key does, then looks only whether
- * the row was updated, and locks it beside a FOR UPDATE that was granted between the two looks (heap_lock_tuple). On a
- * busy machine that happens. So the foreign key of incident_systems does not cascade: a system that an incident still
- * names cannot go, and the end starts again. The deletion of a row is an update of it, and keeps everybody out. */
+ * The system's row does not keep everybody out. PostgreSQL (seen with 15.20) looks at a row, lets go of its page, and
+ * takes the page again to lock the row; whoever wants FOR KEY SHARE, as a foreign key does, then looks only whether the
+ * row was updated, and locks it beside a FOR UPDATE that was granted between the two looks (heap_lock_tuple). On a busy
+ * machine that happens. So the foreign key of incident_systems does not cascade: a system that an incident still names
+ * cannot go, and the end starts again. The deletion of a row is an update of it, and keeps everybody out. */
 #pragma once
 
 #include "base/macro.h"
