@@ -11,9 +11,9 @@
 #include "app/stop_watch.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/thread.h"
 #include "core/hints.h"
 #include "core/outbox.h"
-#include "core/read.h"
 #include "http/listen.h"
 #include "modules/alert/alert.h"
 #include "modules/auth/auth.h"
@@ -28,8 +28,12 @@
 
 #define EXECUTOR_THREADS_MAX 32u
 #define EXECUTOR_QUEUE_MAX   4096u
-#define HTTP_BODY_MAX        ((size_t)1024 * 1024)
-#define HTTP_IDLE_TIMEOUT_S  75u
+/* Two a core, so that one waits for the database while the other's answers are made. A read that takes longer than
+ * half a millisecond waits for more than a core. */
+#define BRISK_PER_CORE      2u
+#define SLOW_US             500u
+#define HTTP_BODY_MAX       ((size_t)1024 * 1024)
+#define HTTP_IDLE_TIMEOUT_S 75u
 /* Requests in flight have so long to finish; what the database still holds up by then is given up, in
  * time to answer 503 rather than to hang up. */
 #define PATIENCE_MS      15000u
@@ -86,30 +90,18 @@ static int migrate(struct tc_server *server, struct tocsin_error *error)
 	return result;
 }
 
-static int open_executor(struct tc_executor **ret_executor, const char *name, unsigned threads,
-			 const struct tc_config *config, struct tocsin_error *error)
+/* As many threads as connections: whoever waits for a thread waits for a connection. */
+static int open_executor(struct tc_app *app, const struct tc_config *config,
+			 struct tocsin_error *error)
 {
-	int result = tc_executor_new(ret_executor, name, threads, EXECUTOR_QUEUE_MAX, error);
+	const struct tc_executor_watch watch = {.wait_max_ms = config->connection_timeout_ms,
+						.brisk_max = BRISK_PER_CORE * tc_thread_cores(),
+						.slow_us = SLOW_US};
+	int result =
+		tc_executor_new(&app->work, "work", TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX),
+				EXECUTOR_QUEUE_MAX, error);
 
-	if (result == TOCSIN_OK)
-		result =
-			tc_executor_bound_wait(*ret_executor, config->connection_timeout_ms, error);
-	return result;
-}
-
-/* For work as many threads as connections: whoever waits for a thread waits for a connection. */
-static int open_executors(struct tc_app *app, const struct tc_config *config,
-			  struct tocsin_error *error)
-{
-	int result = open_executor(&app->work, "work",
-				   TC_MIN(config->pool_max, EXECUTOR_THREADS_MAX), config, error);
-
-	if (result == TOCSIN_OK)
-		result = open_executor(&app->reads, "read", tc_read_threads(config->pool_max),
-				       config, error);
-	if (result == TOCSIN_OK)
-		tc_executor_gather(app->reads, TC_READ_MAX, tc_read_run_many);
-	return result;
+	return result == TOCSIN_OK ? tc_executor_watch(app->work, &watch, error) : result;
 }
 
 /* The way to the database, and what runs on it. */
@@ -130,7 +122,7 @@ static int open_base(struct tc_server *server, struct tocsin_error *error)
 	if (result == TOCSIN_OK)
 		result = tocsin_locks_new(&app->locks, &locks, error);
 	if (result == TOCSIN_OK)
-		result = open_executors(app, config, error);
+		result = open_executor(app, config, error);
 	if (result == TOCSIN_OK)
 		result = tc_hints_new(&app->hints, conninfo, error);
 	return result;
@@ -239,7 +231,6 @@ static int open_http(struct tc_server *server, struct tocsin_error *error)
 					   .app = &server->app,
 					   .authenticate = tc_auth_authenticate,
 					   .work = server->app.work,
-					   .reads = server->app.reads,
 					   .cache = server->app.cache,
 					   .work_pool = server->app.work_pool,
 					   .committed = on_commit};
@@ -292,13 +283,11 @@ void tc_server_close(struct tc_server *server)
 	server->http = tc_http_server_free(server->http, DRAIN_TIMEOUT_MS);
 	if (app->auth)
 		tc_auth_stop(app->auth); /* it hands over to the work executor */
-	tc_executor_stop(app->reads);
-	tc_executor_stop(app->work); /* and so do these, should they have something left */
+	tc_executor_stop(app->work);     /* and so do these, should they have something left */
 	app->alerts = tc_alert_intake_free(app->alerts);
 	app->deleter = tc_catalog_deleter_free(app->deleter);
 	app->creator = tc_incident_creator_free(app->creator);
 	app->hints = tc_hints_free(app->hints); /* they make work */
-	app->reads = tc_executor_free(app->reads);
 	app->work = tc_executor_free(app->work);
 	server->router = tc_router_free(server->router);
 	tc_buffer_deinit(&server->openapi);

@@ -21,7 +21,7 @@
 struct numbers {
 	struct tocsin_pool_stats work_pool, lock_pool;
 	struct tocsin_locks_stats locks;
-	struct tc_executor_stats work, reads;
+	struct tc_executor_stats work;
 	struct tc_nodes_status nodes;
 	struct tc_outbox_stats outbox;
 	struct tc_event_live_stats live;
@@ -121,12 +121,9 @@ static const struct tc_metric node_rows[] = {
 	 "Operations ended because they waited for each other.", NODE(locks.deadlocks)},
 	{"tocsin_executor_queued", "gauge", "Requests waiting for a thread of the work executor.",
 	 NODE(work.queued)},
-	{"tocsin_reads_queued", "gauge", "Reads of one thing that wait for the database.",
-	 NODE(reads.queued)},
-	{"tocsin_reads_total", "counter", "Reads of one thing that the cache did not answer.",
-	 NODE(reads.jobs)},
-	{"tocsin_read_rounds_total", "counter",
-	 "Round trips they took: those that wait together go together.", NODE(reads.rounds)},
+	{"tocsin_executor_jobs_total", "counter", "Requests its threads took.", NODE(work.jobs)},
+	{"tocsin_executor_rounds_total", "counter",
+	 "How often they took some: reads of one thing that wait go together.", NODE(work.rounds)},
 	{"tocsin_hints_connected", "gauge", "Whether hints of other nodes can be heard.",
 	 NODE(are_hints_connected)},
 	{"tocsin_database_up", "gauge", "Whether the database answered the last heartbeat.",
@@ -232,7 +229,6 @@ static void gather(struct tc_server *server, struct tc_http_server *http,
 	tocsin_pool_get_stats(app->lock_pool, &ret_numbers->lock_pool);
 	tocsin_locks_get_stats(app->locks, &ret_numbers->locks);
 	tc_executor_get_stats(app->work, &ret_numbers->work);
-	tc_executor_get_stats(app->reads, &ret_numbers->reads);
 	tc_nodes_get_status(server->nodes, &ret_numbers->nodes);
 	tc_outbox_get_stats(app->outbox, &ret_numbers->outbox);
 	tc_event_live_get_stats(app->live, &ret_numbers->live);

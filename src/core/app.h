@@ -19,8 +19,7 @@ struct tc_event_live;       /* modules/event/live.h */
 struct tc_app {
 	struct tocsin_pool *work_pool, *lock_pool;
 	struct tocsin_locks *locks;
-	struct tc_executor *work;  /* work executor: handlers that use the work pool run on it */
-	struct tc_executor *reads; /* of one thing by its key (core/read.h); they use it as well */
+	struct tc_executor *work; /* work executor: handlers that use the work pool run on it */
 	struct tc_hints *hints;
 	struct tc_auth *auth;
 	struct tc_incident_creator *creator;

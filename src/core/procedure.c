@@ -40,14 +40,19 @@ static void run_job(struct tc_job *job)
 	tc_call_run(call);
 }
 
+static void submit(struct tc_call *call)
+{
+	if (call->procedure->read)
+		call->job.run_many = tc_read_run_many;
+	tc_call_submit(call, call->options->work, run_job);
+}
+
 static void start(struct tc_call *call)
 {
 	if (call->claim)
 		tc_call_submit(call, call->options->work, tc_idempotency_run);
-	else if (call->procedure->read)
-		tc_call_submit(call, call->options->reads, run_job);
 	else if (call->procedure->run_on == TC_RUN_WORK)
-		tc_call_submit(call, call->options->work, run_job);
+		submit(call);
 	else
 		tc_call_run(call);
 }

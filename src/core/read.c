@@ -1,16 +1,14 @@
 /* core/read.c: see read.h. */
 #include "core/read.h"
 
-#include "base/thread.h"
 #include "core/app.h"
 #include "core/call.h"
 #include "core/reply.h"
 #include "core/store.h"
 #include <assert.h>
+#include <string.h>
 
 #define ATTEMPTS 2u
-/* One waits for the database while the other's answers are made. */
-#define THREADS_PER_CORE 2u
 
 TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
 
@@ -47,6 +45,8 @@ void tc_read_run(struct tc_call *call)
 		tc_call_reply_error(call, &error);
 }
 
+static_assert(TC_EXECUTOR_GATHER_MAX <= TC_PIPELINE_MAX, "all that go together fit");
+
 static int query(struct tc_job *const *jobs, unsigned count, struct tc_pipeline *pipeline,
 		 struct tocsin_error *error)
 {
@@ -66,6 +66,14 @@ static int query(struct tc_job *const *jobs, unsigned count, struct tc_pipeline 
 	return tc_pipeline_run(pipeline, error);
 }
 
+/* The connection is well, and one of the statements is to blame: SQLSTATE classes 08 and 57P are about
+ * connections and the server. */
+static bool is_about_statement(const struct tocsin_error *error)
+{
+	return error->sqlstate[0] && strncmp(error->sqlstate, "08", 2) != 0 &&
+	       strncmp(error->sqlstate, "57P", 3) != 0;
+}
+
 static void run_each(struct tc_job *const *jobs, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -78,18 +86,13 @@ void tc_read_run_many(struct tc_job *const *jobs, unsigned count)
 	struct tocsin_error error = {0};
 	int result = TOCSIN_E_UNAVAILABLE;
 
-	assert(count <= TC_READ_MAX);
-	if (count == 1) {
-		run_each(jobs, count);
-		return;
-	}
 	for (unsigned i = 0; i < ATTEMPTS && result == TOCSIN_E_UNAVAILABLE; i++) {
 		tc_pipeline_deinit(&pipeline);
 		result = query(jobs, count, &pipeline, &error);
-	}
-	if (result != TOCSIN_OK && result != TOCSIN_E_UNAVAILABLE && error.sqlstate[0]) {
-		run_each(jobs, count); /* one of them is to blame */
-		return;
+		if (result != TOCSIN_OK && is_about_statement(&error)) {
+			run_each(jobs, count);
+			return;
+		}
 	}
 	for (unsigned i = 0; i < count; i++) {
 		struct tc_call *call = tc_call_from_job(jobs[i]);
@@ -100,9 +103,4 @@ void tc_read_run_many(struct tc_job *const *jobs, unsigned count)
 		else
 			tc_call_reply_error(call, &error);
 	}
-}
-
-unsigned tc_read_threads(unsigned pool_max)
-{
-	return TC_MIN(pool_max, THREADS_PER_CORE * tc_thread_cores());
 }

@@ -1,16 +1,14 @@
 /* core/read.h: reads of one thing by its key, several in one round trip.
  *
- * A thread and a connection of its own for each such read cost more in switches, and over a network in ways
- * there and back, than the read itself. So they have an executor of their own with few threads
- * (tc_read_threads): each takes what has come by then, TC_READ_MAX at most, and runs it on one connection as
- * one pipeline (libpq, "Pipeline Mode"). What is heavier belongs on the work executor: behind it, here, others
- * would wait. */
+ * A thread, a connection and a way there and back for each such read cost more than the read itself. So those that wait
+ * behind each other on the work executor are run by one thread, on one connection, as one pipeline (libpq,
+ * "Pipeline Mode"), which each leaves with an answer of its own. What is heavier than that has a handler of its own: in
+ * a pipeline others wait for it. */
 #pragma once
 
 #include "core/executor.h"
 #include "pg/query.h"
 
-#define TC_READ_MAX            TC_PIPELINE_MAX
 #define TC_READ_PARAMETERS_MAX 4u
 
 struct tc_call;
@@ -24,10 +22,9 @@ struct tc_read {
 	int (*miss)(const struct tc_call *call, struct tocsin_error *error);
 };
 
-/* Reads and answers. Threads: any that holds no connection of the work pool; blocks for one and for the answer. */
+/* Reads and answers. Threads: any that may wait for a connection of the work pool, or is joined to one
+ * (core/idempotency.h); blocks for it and for the answer. */
 void tc_read_run(struct tc_call *call);
-/* The same for calls that wait in an executor (tc_executor_gather), all of rows with a `read`. One whose statement
- * fails costs the others a second try, each alone; a lost connection all of them one on another. */
+/* The `run_many` of such calls' jobs. A lost connection costs all of them a second try on another; a statement that fails
+ * one for each, alone, one after the other. */
 void tc_read_run_many(struct tc_job *const *jobs, unsigned count);
-/* How many threads such an executor has with a work pool of so many connections. */
-unsigned tc_read_threads(unsigned pool_max);

@@ -76,18 +76,13 @@ static int check_fields(const struct tc_procedure *procedure, unsigned path_para
 	return TOCSIN_OK;
 }
 
-/* Where reads run (core/read.h), and what they may be. */
-static int check_read(const struct tc_procedure *procedure, const struct tc_executor *reads,
-		      struct tocsin_error *error)
+static int check_read(const struct tc_procedure *procedure, struct tocsin_error *error)
 {
-	if (!procedure->read ||
-	    (reads && procedure->method == TC_GET && procedure->run_on == TC_RUN_WORK))
+	if (!procedure->read || (procedure->method == TC_GET && procedure->run_on == TC_RUN_WORK))
 		return TOCSIN_OK;
-	return tocsin_error_set(
-		error, TOCSIN_E_INVALID,
-		"procedure %s: a read needs an executor for reads, and is a GET on the "
-		"work pool",
-		procedure->name);
+	return tocsin_error_set(error, TOCSIN_E_INVALID,
+				"procedure %s: a read is a GET, on the work executor",
+				procedure->name);
 }
 
 static int compile(struct tc_route *route, const struct tc_procedure *procedure, unsigned index,
@@ -202,7 +197,7 @@ static int add_row(struct tc_router *router, const struct tc_procedure *row,
 	int result = compile(&router->routes[router->routes_count++], row, index, error);
 
 	if (result == TOCSIN_OK)
-		result = check_read(row, router->options.reads, error);
+		result = check_read(row, error);
 	if (result || !row->group)
 		return result;
 	compile_alias(&router->routes[router->routes_count++], row, TC_POST, index);

@@ -1,11 +1,11 @@
-"""Reads of one thing that wait for the database together go there together, and each gets its own answer.
+"""Reads of one thing that wait for the database go there together, and each gets its own answer.
 
 Nothing here depends on who is faster: a lock in the database holds two reads, one a thread, while the others queue; and
-a second lock, asked for before the first is let go, holds these on their way, in two rounds.
+a second lock, asked for before the first is let go, holds more of them on their way, in two rounds.
 
-How each was seen to fail: without tc_executor_gather (app/server.c) each read is a round of its own; without run_each in
-core/read.c the whole round of a read that fails got 500; with ATTEMPTS 1 there what was lost with a connection was
-not asked for again."""
+How each was seen to fail: without run_many (core/procedure.c) each read is a round of its own; without run_each in
+core/read.c the whole round of a read that fails got 500, or 503 where SQLSTATE is one that says "try again"; with
+ATTEMPTS 1 there what was lost with a connection was not asked for again."""
 import concurrent.futures
 import contextlib
 import uuid
@@ -18,14 +18,13 @@ from test_cache import INCIDENTS
 from waiting import wait_for
 
 THREADS = 2  # as many as work connections, and no machine has fewer
-ROUND_MAX = 16
 WAITERS = ("select pid from pg_locks join pg_stat_activity using (pid) where relation = 'incidents'::regclass"
            " and not granted and application_name = 'tocsin-work'")
 LOCK = "begin; lock table incidents in access exclusive mode"
 LOCK_WAITS = ("select exists (select from pg_locks where relation = 'incidents'::regclass and not granted"
               " and mode = 'AccessExclusiveLock')")
 BROKEN = """create or replace function incident_update_document(incident_updates, with_history boolean)
-returns text language plpgsql as $$ begin raise 'broken'; end $$"""
+returns text language plpgsql as $$ begin raise sqlstate '%s'; end $$"""
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +36,31 @@ def node(module_database):
 
 @pytest.fixture(scope="module")
 def incidents(node):
-    return [node.api.create(f"read {n}")["id"] for n in range(THREADS + 2 * ROUND_MAX - 4)]
+    return [node.api.create(f"read {n}")["id"] for n in range(THREADS + 28)]
 
 
 def numbers(node):
-    """Reads so far: (taken by threads, still in the queue, rounds)."""
+    """Of the work executor so far: [jobs its threads took, jobs in its queue, rounds]."""
     families = read(node)
     return [int(families[name].samples[name, ()])
-            for name in ("tocsin_reads_total", "tocsin_reads_queued", "tocsin_read_rounds_total")]
+            for name in ("tocsin_executor_jobs_total", "tocsin_executor_queued", "tocsin_executor_rounds_total")]
+
+
+def shares(queued):
+    """What two threads take one after the other."""
+    first = 1 + queued // THREADS
+    return first + 1 + (queued - first) // THREADS
 
 
 @contextlib.contextmanager
 def on_their_way(node, database, ids):
-    """Asks for all: yields their replies-to-be when all but the first THREADS are on their way in two rounds, and waits
-    for them. Last, the rounds all have taken."""
+    """Asks for all: yields their replies-to-be, and how to ask for the processes that serve them, when two rounds are on
+    their way; and waits for all."""
     waiters = lambda: [pid for pid, in database.rows(WAITERS)]
     taken, _, rounds = numbers(node)
-    with contextlib.closing(database.connect(application_name="test")) as first, \
-            contextlib.closing(database.connect(application_name="test")) as second, \
-            concurrent.futures.ThreadPoolExecutor(len(ids) + 1) as threads:
+    with concurrent.futures.ThreadPoolExecutor(len(ids) + 1) as threads, \
+            contextlib.closing(database.connect(application_name="test")) as first, \
+            contextlib.closing(database.connect(application_name="test")) as second:
         ask = lambda id: threads.submit(node.anonymous.get, f"{INCIDENTS}/{id}")
         first.cursor().execute(LOCK)
         replies = []
@@ -69,7 +74,8 @@ def on_their_way(node, database, ids):
         first.cursor().execute("rollback")
         locked.result()
         wait_for(lambda: len(waiters()) == THREADS, "two rounds are held")
-        assert numbers(node) == [taken + len(ids), 0, rounds + 2 * THREADS]
+        together = shares(len(ids) - THREADS)
+        assert numbers(node) == [taken + THREADS + together, len(ids) - THREADS - together, rounds + 2 * THREADS]
         yield replies, waiters
         second.cursor().execute("rollback")
         concurrent.futures.wait(replies)
@@ -105,15 +111,16 @@ def test_a_lost_connection_costs_no_answer(node, module_database, incidents):
     check(incidents, replies)
 
 
-def test_a_read_that_fails_fails_alone(node, module_database, incidents):
-    broken = node.api.create("broken", initialMessage="here")["id"]
+@pytest.mark.parametrize("state, status", [("P0001", 500), ("53400", 503), ("57014", 503)])
+def test_a_read_that_fails_fails_alone(node, module_database, incidents, state, status):
+    broken = node.api.create(f"broken {state}", initialMessage="here")["id"]
     for id in incidents:
-        assert node.api.call("PATCH", f"{INCIDENTS}/{id}", {"severity": "major"}).status == 200
+        assert node.api.call("PATCH", f"{INCIDENTS}/{id}", {"title": state}).status == 200
     with module_database.connect() as session, session.cursor() as cursor:
-        cursor.execute(BROKEN)
+        cursor.execute(BROKEN % state)
     ids = incidents[:-1] + [broken, incidents[-1]]
     with on_their_way(node, module_database, ids) as (replies, _):
         pass
     failed = replies.pop(-2)
     check(incidents, replies)
-    assert failed.result().status == 500
+    assert failed.result().status == status
