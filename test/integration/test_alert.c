@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "modules/alert/alert_intake.h"
 #include "support/crew.h"
+#include "support/outside.h"
 #include "support/postgres.h"
 #include "support/schema.h"
 #include <setjmp.h>
@@ -389,20 +390,12 @@ static bool is_contended(void *argument)
 	return stats.batcher.contended_items > 0;
 }
 
-static PGconn *hold_key(const char *sql)
-{
-	PGconn *holder = PQconnectdb(tc_test_conninfo());
-	PGresult *result = PQexec(holder, sql);
-
-	assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
-	PQclear(result);
-	return holder;
-}
-
 /* Both reports of one alert wait for a held key, so that they could go into one batch; they must not. */
 static void test_same_alert_twice_at_once(void **state)
 {
-	PGconn *holder = hold_key("select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
+	PGconn *holder =
+		tc_outside_hold(tc_test_conninfo(),
+				"select pg_advisory_lock(hashtextextended('" LOCK_KEY "db', 0))");
 	struct sent *sent =
 		submit(nodes[0].intake, "[" FIRING("db", "a") "," RESOLVED("db", "a") "]");
 
@@ -420,7 +413,8 @@ static void test_same_alert_twice_at_once(void **state)
 static void test_held_key(void **state)
 {
 	PGconn *holder =
-		hold_key("select pg_advisory_lock(hashtextextended('" LOCK_KEY "held', 0))");
+		tc_outside_hold(tc_test_conninfo(),
+				"select pg_advisory_lock(hashtextextended('" LOCK_KEY "held', 0))");
 	struct sent *waiting =
 		submit(nodes[0].intake, "[" FIRING("held", "h") "," FIRING("free", "f") "]");
 

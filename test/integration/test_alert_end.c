@@ -9,6 +9,7 @@
 #include "pg/query.h"
 #include "sql_app.h"
 #include "support/crew.h"
+#include "support/outside.h"
 #include "support/postgres.h"
 #include "support/schema.h"
 #include <setjmp.h>
@@ -88,15 +89,13 @@ static void test_resolved_alerts_are_removed(void **state)
 			 " resolved_at, last_seen) values ('s', 'young', 'resolved', 'db', 'minor',"
 			 " 't', now(), now()), ('s', 'firing', 'firing', 'db', 'minor', 't', null,"
 			 " now() - interval '9 days')"));
-	reporter = PQconnectdb(tc_test_conninfo());
-	PQclear(PQexec(reporter, "begin"));
-	PQclear(PQexec(reporter, "select from alerts where dedup_key = 'old3' for update"));
-	assert_int_equal(PQtransactionStatus(reporter), PQTRANS_INTRANS);
+	reporter = tc_outside_hold(tc_test_conninfo(),
+				   "begin; select from alerts where dedup_key = 'old3' for update");
 	assert_int_equal(remove_resolved("2"), 2);
 	assert_text(REMAINING, "firing old1 old3 young");
 	assert_int_equal(remove_resolved("2"), 1);
 	assert_int_equal(remove_resolved("2"), 0);
-	PQclear(PQexec(reporter, "commit"));
+	tc_outside_run(reporter, "commit");
 	assert_int_equal(remove_resolved("2"), 1);
 	assert_text(REMAINING, "firing young");
 }

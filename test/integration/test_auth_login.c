@@ -9,6 +9,7 @@
 #include "modules/auth/auth_login.h"
 #include "modules/auth/auth_user.h"
 #include "support/crew.h"
+#include "support/outside.h"
 #include "support/postgres.h"
 #include "support/schema.h"
 #include <setjmp.h>
@@ -152,15 +153,15 @@ static void test_log_in_during_password_change(void **state)
 
 	(void)state;
 	assert_int_equal(admit("ada", "", &opener.login, &wait_s), TOCSIN_OK);
-	holder = PQconnectdb(tc_test_conninfo());
-	PQclear(PQexec(holder, "begin; select from login_attempts for update"));
+	holder =
+		tc_outside_hold(tc_test_conninfo(), "begin; select from login_attempts for update");
 	tc_crew_init(&crew);
 	tc_crew_start(&crew, 1, open_in_thread, &opener);
 	assert_true(tc_wait_until(are_waiting, &one));
 	tc_crew_init(&changer);
 	tc_crew_start(&changer, 1, change_in_thread, NULL);
 	assert_true(tc_wait_until(are_waiting, &two));
-	PQclear(PQexec(holder, "commit"));
+	tc_outside_run(holder, "commit");
 	PQfinish(holder);
 	tc_crew_finish(&crew, TOCSIN_OK);
 	tc_crew_finish(&changer, TOCSIN_OK);

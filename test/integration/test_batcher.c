@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "core/batcher.h"
 #include "support/crew.h"
+#include "support/outside.h"
 #include "support/postgres.h"
 #include <libpq-fe.h>
 #include <setjmp.h>
@@ -208,11 +209,8 @@ static unsigned count_state(const struct fixture *f, unsigned from, unsigned to,
 /* A connection of nobody's that holds a key until it is closed. */
 static PGconn *hold(const char *key)
 {
-	PGconn *pg = PQconnectdb(tc_test_conninfo());
-
-	assert_int_equal(execute(pg, "select pg_advisory_lock(hashtextextended($1, 0))", key, NULL),
-			 TOCSIN_OK);
-	return pg;
+	return tc_outside_hold(tc_test_conninfo(),
+			       "select pg_advisory_lock(hashtextextended('%s', 0))", key);
 }
 
 static bool is_one_contended(void *argument)

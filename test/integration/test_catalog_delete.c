@@ -72,15 +72,6 @@ static int clean(void **state)
 	return tc_test_clean("systems, catalog_groups, incidents, events");
 }
 
-/* A session beside the pools. */
-static PGconn *outside(const char *sql)
-{
-	PGconn *pg = tc_outside_connect(tc_test_conninfo());
-
-	tc_outside_run(pg, "%s", sql);
-	return pg;
-}
-
 /* Whether a session waits for a lock of this kind. */
 static bool is_waiting(void *kind)
 {
@@ -295,7 +286,8 @@ static void test_the_end_is_tried_again_after_a_lost_connection(void **state)
 
 	(void)state;
 	free(tc_test_sql(three_incidents));
-	holder = outside("begin; select from incidents where title = 'open' for update");
+	holder = tc_outside_hold(tc_test_conninfo(),
+				 "begin; select from incidents where title = 'open' for update");
 	start_deletion(&crew, "transactionid");
 	assert_true(tc_test_terminate_backends("lock") > 0);
 	tc_outside_run(holder, "commit");
@@ -331,7 +323,7 @@ static void test_takes_all_that_belongs_to_it(void **state)
 static void test_a_history_that_grew_goes_in_batches(void **state)
 {
 	TC_CLEANUP(PQfinish)
-	PGconn *creator = outside("select" KEY_OF_DB("lock"));
+	PGconn *creator = tc_outside_hold(tc_test_conninfo(), "select" KEY_OF_DB("lock"));
 	struct tc_crew crew;
 
 	(void)state;
@@ -353,7 +345,8 @@ static void test_a_history_that_grew_goes_in_batches(void **state)
 static void test_waits_for_the_key(void **state)
 {
 	TC_CLEANUP(PQfinish)
-	PGconn *creator = outside("begin; select" KEY_OF_DB("xact_lock"));
+	PGconn *creator =
+		tc_outside_hold(tc_test_conninfo(), "begin; select" KEY_OF_DB("xact_lock"));
 	struct tc_crew crew;
 
 	(void)state;
@@ -380,11 +373,13 @@ static void test_starts_again_rather_than_wait_in_a_circle(void **state)
 	free(tc_test_sql("insert into systems (id, name) values ('db', 'db');"
 			 "insert into incidents (id, title, severity) values ('" INCIDENT(
 				 1) "', 'x', 'minor')"));
-	changer = outside(
+	changer = tc_outside_hold(
+		tc_test_conninfo(),
 		"set deadlock_timeout = '10ms'; begin; select from incidents for no key update");
-	adder = outside("begin; insert into incident_systems values ('" INCIDENT(
-		1) "', 'db', true, 1);"
-		   "select" KEY_OF_DB("lock"));
+	adder = tc_outside_hold(tc_test_conninfo(),
+				"begin; insert into incident_systems values ('" INCIDENT(
+					1) "', 'db', true, 1);"
+					   "select" KEY_OF_DB("lock"));
 	start_deletion(&crew, "advisory"); /* with a waiter, who has patience for rows, too */
 	tc_outside_run(adder, "select pg_advisory_unlock_all()");
 	assert_true(
@@ -403,7 +398,8 @@ static void test_starts_again_rather_than_wait_in_a_circle(void **state)
 static void test_starts_again_after_one_that_slipped_by(void **state)
 {
 	TC_CLEANUP(PQfinish)
-	PGconn *other = outside("select pg_advisory_lock(1)," KEY_OF_DB("lock"));
+	PGconn *other = tc_outside_hold(tc_test_conninfo(),
+					"select pg_advisory_lock(1)," KEY_OF_DB("lock"));
 	struct tc_crew crew;
 
 	(void)state;
@@ -448,7 +444,8 @@ static void test_a_create_discovers_it_anew(void **state)
 
 	(void)state;
 	free(tc_test_sql("insert into systems (id, name) values ('db', 'Database')"));
-	other = outside("begin; select from systems where id = 'db' for update");
+	other = tc_outside_hold(tc_test_conninfo(),
+				"begin; select from systems where id = 'db' for update");
 	tc_crew_init(&crew);
 	tc_crew_start(&crew, 1, open_about_both, NULL);
 	assert_true(tc_wait_until(is_waiting, (void *)(uintptr_t) "transactionid"));

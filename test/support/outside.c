@@ -48,6 +48,20 @@ __attribute__((format(printf, 3, 0))) static bool run(PGconn *outside, long *ret
 	return true;
 }
 
+PGconn *tc_outside_hold(const char *conninfo, const char *format, ...)
+{
+	PGconn *outside = tc_outside_connect(conninfo);
+	va_list arguments;
+	bool is_done;
+
+	va_start(arguments, format);
+	is_done = run(outside, NULL, format, arguments);
+	va_end(arguments);
+	if (!is_done)
+		fail_msg("%s", PQerrorMessage(outside));
+	return outside;
+}
+
 void tc_outside_run(PGconn *outside, const char *format, ...)
 {
 	va_list arguments;

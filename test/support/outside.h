@@ -7,6 +7,9 @@
 
 /* Connects, or fails the test. Close with PQfinish. */
 PGconn *tc_outside_connect(const char *conninfo);
+/* The same, with a statement (printf format) run: for a session that holds what it took until it is closed. Main thread. */
+PGconn *tc_outside_hold(const char *conninfo, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Runs one statement (printf format), or fails the test. Main thread. */
 void tc_outside_run(PGconn *outside, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The first column of the first row as a number, or fails the test. Main thread. */
