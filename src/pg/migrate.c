@@ -99,11 +99,13 @@ static int apply(struct migration_run *run, const struct tc_migration *migration
 
 	if (PQresultStatus(applied) != PGRES_COMMAND_OK &&
 	    PQresultStatus(applied) != PGRES_TUPLES_OK) {
+		const char *detail = PQresultErrorField(applied, PG_DIAG_MESSAGE_DETAIL);
 		struct tocsin_error cause = {0};
 
 		result = fail(applied, run->pg, &cause);
-		tocsin_error_set(error, result, "migration %u (%s): %.400s", migration->version,
-				 migration->name, cause.message);
+		tocsin_error_set(error, result, "migration %u (%s): %.200s%s%.200s",
+				 migration->version, migration->name, cause.message,
+				 detail ? ": " : "", detail ? detail : ""); /* which row */
 		if (error)
 			snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", cause.sqlstate);
 		return result;

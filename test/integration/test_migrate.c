@@ -116,6 +116,23 @@ static void test_failure_leaves_nothing(void **state)
 	assert_number("SELECT max(version) FROM tocsin_migrations", 1);
 }
 
+/* The rows say what is to be done about it. Seen to fail with the primary message only. */
+static void test_failure_names_the_row(void **state)
+{
+	static const struct tc_migration broken[] = {
+		{1, "twins",
+		 "CREATE TABLE twin (name text); INSERT INTO twin VALUES ('zoe'), ('zoe');"
+		 "CREATE UNIQUE INDEX twin_name ON twin (name);"},
+	};
+	struct tocsin_error error = {0};
+
+	(void)state;
+	assert_int_equal(tc_migrate(tc_test_conninfo(), broken, 1, WAIT_MS, NULL, &error),
+			 TOCSIN_E_EXISTS);
+	assert_non_null(strstr(error.message, "twin_name"));
+	assert_non_null(strstr(error.message, "(name)=(zoe)"));
+}
+
 static void test_real_migrations(void **state)
 {
 	TC_FREE char *name = NULL;
@@ -142,7 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_runs_each_once),         CASE(test_many_at_once),
 		CASE(test_newer_database_refused), CASE(test_failure_leaves_nothing),
-		CASE(test_real_migrations),
+		CASE(test_failure_names_the_row),  CASE(test_real_migrations),
 	};
 
 	return cmocka_run_group_tests(tests, tc_test_postgres_setup, tc_test_postgres_teardown);

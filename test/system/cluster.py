@@ -220,8 +220,8 @@ class Cluster:
                 cursor.execute(statement)
 
     @contextlib.contextmanager
-    def database(self, name):
-        self.execute(f'create database "{name}"')
+    def database(self, name, options=""):
+        self.execute(f'create database "{name}" {options}')
         database = Database(self, name)
         try:
             yield database

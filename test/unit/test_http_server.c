@@ -173,8 +173,7 @@ static void hand_on(struct tc_http_request *request, void *userdata)
 {
 	struct later *later = malloc(sizeof(*later));
 
-	later->job.run = answer_later;
-	later->request = request;
+	*later = (struct later){.job.run = answer_later, .request = request};
 	if (tc_executor_submit(userdata, &later->job) == TOCSIN_OK)
 		return;
 	free(later);

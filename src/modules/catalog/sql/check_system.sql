@@ -5,6 +5,6 @@
 select case
 	when $3::boolean and exists (select from systems where id = $1 and not discovered) then 'id'
 	when exists (select from systems
-		where lower(name) = lower(coalesce($2, (select own.name from systems own where own.id = $1)))
+		where tocsin_fold(name) = tocsin_fold(coalesce($2, (select own.name from systems own where own.id = $1)))
 			and not discovered and id is distinct from $1) then 'name'
 	end as conflict
