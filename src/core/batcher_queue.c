@@ -79,6 +79,7 @@ static void key_leave(struct tc_batch_queue *q, struct tc_batch_key *key, uint64
 	} else if (!tc_list_is_empty(&key->items)) {
 		tc_list_splice_back(&key->items, &q->incoming);
 		tc_list_splice_back(&q->incoming, &key->items);
+		key->incoming_count = key->items_count;
 	} else if (key->items_count == 0) {
 		tc_list_remove(&key->bucket);
 		free(key);
@@ -170,11 +171,13 @@ void tc_batch_collect(struct tc_batch *batch)
 		struct tc_item *item = tc_list_entry(node, struct tc_item, node);
 		struct tc_batch_key *key = item->slot;
 
+		key->incoming_count--;
 		if (key_is_contended(key) || (key->batch && key->batch != batch)) {
 			if (key->is_busy)
 				item_wait(q, item, tc_clock_us());
 			tc_list_push_back(&key->items, node);
 		} else if (batch_excludes(batch, item)) {
+			key->incoming_count++;
 			tc_list_push_back(&deferred, node);
 		} else {
 			if (!key->batch)
@@ -270,8 +273,12 @@ bool tc_batch_queue_push(struct tc_batch_queue *queue, struct tc_item *item)
 	item->waits_since_us = 0;
 	if (key->is_busy)
 		item_wait(queue, item, item->queued_us);
-	tc_list_push_back(key->batch || key_is_contended(key) ? &key->items : &queue->incoming,
-			  &item->node);
+	if (key->incoming_count == 0 && (key->batch || key_is_contended(key))) {
+		tc_list_push_back(&key->items, &item->node);
+	} else {
+		tc_list_push_back(&queue->incoming, &item->node);
+		key->incoming_count++;
+	}
 	queue->queued++;
 	return true;
 }

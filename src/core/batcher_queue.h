@@ -2,9 +2,9 @@
  * database: the batcher calls this with its mutex held.
  *
  * Each key with unfinished items has a `struct tc_batch_key`, which is free, attended (a running batch has
- * it) or contended (found held elsewhere; nobody has it). Items of a free key are in `incoming`; those
- * of another wait in the key, so two batches of one node never try a key against each other, and a hot
- * key costs one thread and one connection.
+ * it) or contended (found held elsewhere; nobody has it). Items of a free key are in `incoming`; those of
+ * another wait in the key, in the order they came in, so two batches of one node never try a key against
+ * each other, and a hot key costs one thread and one connection.
  *
  *   incoming --collect--> a batch --settle--> finished
  *      ^                              | BUSY: the key is contended, its items wait in it
@@ -27,13 +27,13 @@ struct tc_batch;
 struct tc_batch_key {
 	struct tc_list bucket;    /* in queue->buckets */
 	struct tc_list contended; /* in queue->contended, if contended */
-	struct tc_list items;     /* what waits for it, first come first */
+	struct tc_list items;     /* what waits for it, oldest first, and before incoming */
 	struct tc_batch *batch;   /* the running batch that has it, if attended */
-	unsigned
-		items_count; /* unfinished, wherever they are; the last one takes the key with it */
-	uint64_t retry_ms;   /* contended: when to try it again */
-	bool is_busy;        /* held elsewhere, as far as we know */
-	bool was_busy;       /* before the batch that is settled */
+	unsigned items_count;    /* unfinished, wherever they are; the last takes the key with it */
+	unsigned incoming_count; /* those in queue->incoming: who comes now is behind them */
+	uint64_t retry_ms;       /* contended: when to try it again */
+	bool is_busy;            /* held elsewhere, as far as we know */
+	bool was_busy;           /* before the batch that is settled */
 	char text[];
 };
 
