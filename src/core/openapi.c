@@ -11,6 +11,25 @@
 #define JSON_TYPE    "application/json"
 #define PROBLEM_TYPE "application/problem+json"
 
+static bool has_etag(const struct tc_procedure *row)
+{
+	return row->method == TC_GET && !(row->flags & TC_STREAMS);
+}
+
+static bool has_body(const struct tc_procedure *row)
+{
+	for (const struct tc_field *field = row->fields; field && field->type; field++)
+		if (field->place == TC_IN_BODY)
+			return true;
+	return false;
+}
+
+/* Who calls is asked of every row but some. */
+static bool asks_who(const struct tc_procedure *row)
+{
+	return !(row->flags & (TC_CALLER_IGNORED | TC_FOREIGN));
+}
+
 /* --- input --- */
 
 static json_t *parameter(struct tc_document *document, const char *name, const char *place,
@@ -45,7 +64,7 @@ static void add_parameters(struct tc_document *document, json_t *operation,
 	if (tc_procedure_is_idempotent(row))
 		tc_document_append(document, list,
 				   tc_document_ref(document, "parameters", "IdempotencyKey"));
-	if (row->method == TC_GET)
+	if (has_etag(row))
 		tc_document_append(document, list,
 				   tc_document_ref(document, "parameters", "IfNoneMatch"));
 	tc_document_put(document, operation, "parameters", list);
@@ -54,9 +73,14 @@ static void add_parameters(struct tc_document *document, json_t *operation,
 static void add_body(struct tc_document *document, json_t *operation,
 		     const struct tc_procedure *row)
 {
-	json_t *properties = json_object(), *required = json_array(), *schema = json_object(),
-	       *body = json_object();
+	json_t *properties, *required, *schema, *body;
 
+	if (!has_body(row))
+		return;
+	properties = json_object();
+	required = json_array();
+	schema = json_object();
+	body = json_object();
 	for (const struct tc_field *field = row->fields; field && field->type; field++) {
 		if (field->place != TC_IN_BODY)
 			continue;
@@ -64,13 +88,6 @@ static void add_body(struct tc_document *document, json_t *operation,
 				tc_document_field(document, field));
 		if (field->flags & TC_REQUIRED)
 			tc_document_append(document, required, json_string(field->name));
-	}
-	if (json_object_size(properties) == 0) {
-		json_decref(properties);
-		json_decref(required);
-		json_decref(schema);
-		json_decref(body);
-		return;
 	}
 	tc_document_put(document, body, "required", json_boolean(json_array_size(required) > 0));
 	tc_document_put(document, schema, "type", json_string("object"));
@@ -143,7 +160,7 @@ static void add_successes(struct tc_document *document, json_t *responses,
 				document, response, "content",
 				tc_document_content(document, JSON_TYPE,
 						    answer_schema(document, text + 4, length - 4)));
-		if (row->method == TC_GET && length > 4)
+		if (has_etag(row))
 			add_etag(document, response);
 		tc_document_put(document, responses, status, response);
 		text += length;
@@ -189,18 +206,27 @@ static void add_foreign_refusals(struct tc_document *document, json_t *responses
 	add_problem(document, responses, "default");
 }
 
-/* Who calls is asked of every row but some; a session also has to show that its owner wants a change. */
+/* What is said before the row's handler has the call, or in its place; then what the handler says. A session also has
+ * to show that its owner wants a change. */
 static void add_refusals(struct tc_document *document, json_t *responses,
 			 const struct tc_procedure *row)
 {
 	const char *text = row->refuses ? row->refuses : "";
-	bool asks_who = !(row->flags & TC_CALLER_IGNORED);
 	char status[4];
 
-	if (asks_who)
+	add_problem(document, responses, "400");
+	if (asks_who(row))
 		add_problem(document, responses, "401");
-	if (row->rule || (asks_who && row->method != TC_GET))
+	if (row->rule || (asks_who(row) && row->method != TC_GET))
 		add_problem(document, responses, "403");
+	if (has_body(row)) {
+		add_problem(document, responses, "413");
+		add_problem(document, responses, "415");
+	}
+	if (tc_procedure_is_idempotent(row)) {
+		add_problem(document, responses, "409"); /* the first request still runs */
+		add_problem(document, responses, "422"); /* it had other input */
+	}
 	while (*text) {
 		text = split_status(text, status);
 		add_problem(document, responses, status);
@@ -211,7 +237,6 @@ static void add_responses(struct tc_document *document, json_t *operation,
 			  const struct tc_procedure *row)
 {
 	json_t *responses = json_object();
-	bool has_path = strchr(row->path, '{') != NULL;
 
 	add_successes(document, responses, row);
 	if (row->flags & TC_FOREIGN) {
@@ -219,17 +244,10 @@ static void add_responses(struct tc_document *document, json_t *operation,
 		tc_document_put(document, operation, "responses", responses);
 		return;
 	}
-	if (row->method == TC_GET && row->answers)
+	if (has_etag(row))
 		tc_document_put(document, responses, "304",
 				tc_document_ref(document, "responses", "NotModified"));
-	add_problem(document, responses, "400");
 	add_refusals(document, responses, row);
-	if (has_path)
-		add_problem(document, responses, "404");
-	if (row->method != TC_GET)
-		add_problem(document, responses, "409");
-	if (row->method == TC_POST)
-		add_problem(document, responses, "422");
 	add_problem(document, responses, "503");
 	add_problem(document, responses, "default");
 	tc_document_put(document, operation, "responses", responses);
@@ -252,14 +270,15 @@ static void add_scheme(struct tc_document *document, json_t *list, const char *s
 static void add_security(struct tc_document *document, json_t *operation,
 			 const struct tc_procedure *row, uint32_t anonymous_rules)
 {
+	bool needs_session = row->flags & TC_SESSION_NEEDED;
 	json_t *list = json_array();
 
-	if (row->rule && !(row->rule & ~anonymous_rules))
+	if (asks_who(row) && !needs_session && !(row->rule & ~anonymous_rules))
 		tc_document_append(document, list, json_object());
-	if (row->rule) {
+	if (asks_who(row) && !needs_session)
 		add_scheme(document, list, "key", row->rule);
+	if (asks_who(row))
 		add_scheme(document, list, "session", row->rule);
-	}
 	tc_document_put(document, operation, "security", list);
 }
 
@@ -293,7 +312,9 @@ static const char head[] =
 	"{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Tocsin\",\"version\":\"\",\"summary\":"
 	"\"An incident server\",\"description\":\"Every procedure that has a tag other than "
 	"`server` also answers at `POST /rest/TAG/OPERATION`, with all its input as one JSON "
-	"object.\",\"license\":{\"name\":\"Apache 2.0\",\"identifier\":\"Apache-2.0\"}},"
+	"object. There every change takes Idempotency-Key, with its 409 and 422, a session "
+	"sends its token with every POST, else 403, and a body may be refused with 413 and "
+	"415.\",\"license\":{\"name\":\"Apache 2.0\",\"identifier\":\"Apache-2.0\"}},"
 	"\"servers\":[{\"url\":\"/\"}],\"tags\":[]}";
 
 static void add_tags(struct tc_document *document, json_t *root,

@@ -98,7 +98,9 @@ static void append_access(struct tc_buffer *out, const struct tc_procedure *row,
 			  uint32_t anonymous_rules)
 {
 	tc_buffer_append_text(out, "<p class=soft>");
-	if (!row->rule)
+	if (row->flags & TC_SESSION_NEEDED)
+		tc_buffer_append_text(out, "For users who are logged in.");
+	else if (!row->rule)
 		tc_buffer_append_text(out, "For everybody.");
 	for (const struct tc_rule *rule = tc_rules; rule->name; rule++) {
 		if (!(row->rule & rule->rule))

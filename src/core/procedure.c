@@ -59,10 +59,27 @@ static void start(struct tc_call *call)
 
 /* --- who calls --- */
 
-/* True where the caller is known and holds the row's rule; otherwise the call is answered. */
+static void refuse_caller(struct tc_call *call, bool needs_session)
+{
+	const char *name = call->procedure->name;
+
+	if (needs_session)
+		tc_call_reply_problem_text(call, call->caller.is_anonymous ? 401 : 403,
+					   "%s is for users who are logged in", name);
+	else if (call->caller.is_anonymous)
+		tc_call_reply_problem_text(
+			call, 401, "%s needs a session, or a key: Authorization: Bearer tocsin_...",
+			name);
+	else
+		tc_call_reply_problem_text(call, 403, "This %s may not call %s",
+					   call->caller.session[0] ? "user" : "key", name);
+}
+
+/* True where the caller is known and may call this; otherwise the call is answered. */
 static bool admit(struct tc_call *call, enum tc_auth_answer auth, const struct tocsin_error *error)
 {
 	uint32_t rule = call->procedure->rule;
+	bool needs_session = call->procedure->flags & TC_SESSION_NEEDED;
 
 	if (auth == TC_AUTH_FAILED) {
 		tc_call_reply_error(call, error);
@@ -79,16 +96,9 @@ static bool admit(struct tc_call *call, enum tc_auth_answer auth, const struct t
 		tc_call_reply_problem_text(call, 401, "The key is not known, or no longer valid");
 		return false;
 	}
-	if ((call->caller.rules & rule) == rule)
+	if ((call->caller.rules & rule) == rule && (!needs_session || call->caller.session[0]))
 		return true;
-	if (call->caller.is_anonymous)
-		tc_call_reply_problem_text(
-			call, 401, "%s needs a session, or a key: Authorization: Bearer tocsin_...",
-			call->procedure->name);
-	else
-		tc_call_reply_problem_text(call, 403, "This %s may not call %s",
-					   call->caller.session[0] ? "user" : "key",
-					   call->procedure->name);
+	refuse_caller(call, needs_session);
 	return false;
 }
 

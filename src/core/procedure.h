@@ -1,5 +1,5 @@
-/* core/procedure.h: the one table of procedures. A row drives router, validation, access, metrics
- * and (later) OpenAPI and the command line.
+/* core/procedure.h: the one table of procedures. A row drives router, validation, access, metrics,
+ * OpenAPI and the command line.
  *
  * Model. The HTTP handler finds the row for method and path, checks content type, parses and validates
  * the input against the row's fields, finds out who calls, checks the access rule, and hands the
@@ -116,7 +116,11 @@ enum {
 	/* A change that only adds: of what was there before, only lists look different now. */
 	TC_ONLY_ADDS = 1u << 5,
 	/* The handler asks where the call comes from: tc_call_address, tc_call_forwarded. */
-	TC_CLIENT_KNOWN = 1u << 6
+	TC_CLIENT_KNOWN = 1u << 6,
+	/* Only a user who is logged in may call it: a key gets 403. */
+	TC_SESSION_NEEDED = 1u << 7,
+	/* A GET that answers with a stream: it has no ETag, and is never "not modified". */
+	TC_STREAMS = 1u << 8
 };
 
 struct tc_procedure {
@@ -140,7 +144,8 @@ struct tc_procedure {
 	/* Successful answers, for OpenAPI: "201 Incident", "200 A, 201 A/B" (either), "204". The names are
 	 * schemas (core/openapi.h). NULL: "200", with any JSON. */
 	const char *answers;
-	/* Refusals of the handler's own, for OpenAPI, beside those of every row of its kind: "401 429". NULL: none. */
+	/* Refusals of the handler's own, for OpenAPI: "404 409", all of them but 400 and 503, which any may give; those
+	 * that come before it (who calls, the body, Idempotency-Key) are known from the rest of the row. NULL: none. */
 	const char *refuses;
 	/* Of a TC_FOREIGN row: the schema of these, which then are all that there are. Others are problem documents. */
 	const char *refusal;

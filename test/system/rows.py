@@ -309,8 +309,8 @@ AUTH = {
                       sees=lambda role, a: a["kind"] == ("anonymous" if role == "anonymous" else "key")),
     "changePassword": Row(
         "auth", "session", lambda w: {"currentPassword": PASSWORD, "newPassword": PASSWORD + "!"}, 204,
-        bad("newPassword", GONE, "short") + bad("currentPassword", GONE, "") + ((403, lambda w: {}),),
-        elsewhere="only a session has a password: test_sessions.py"),
+        bad("newPassword", GONE, "short") + bad("currentPassword", GONE, ""),
+        elsewhere="only a session has a password: test_auth_procedures.py"),
 }
 
 SERVER = {
@@ -341,7 +341,10 @@ def changed(good, change):
 
 
 class Caller:
-    """Calls procedures with input of one object. `address`: "v1", "rest", or "rest by GET", which is for what reads."""
+    """Calls procedures with input of one object. `address`: "v1", "rest", or "rest by GET", which is for what reads.
+
+    Each reply has to be one that the description lists, so that no test meets one that it does not. Seen to fail without
+    422 in `refuses` of updateIncident (test_described.py), and with 404 taken from any row."""
 
     def __init__(self, document, address):
         self.address = address
@@ -359,7 +362,16 @@ class Caller:
 
     def call(self, api, name, fields, headers=None):
         method, path = self.place(name)
-        fields = dict(fields)
+        reply = self._call(api, name, dict(fields), headers)
+        described = set(self.known[name][2]["responses"])
+        if self.address != "v1" and method == "POST":  # as the description says in front of all
+            described |= {"409", "413", "415", "422"} if headers and "Idempotency-Key" in headers else {"413", "415"}
+        # What is the server's own fault is `default`.
+        assert str(reply.status) in described or (reply.status == 500 and "default" in described), (name, path, reply)
+        return reply
+
+    def _call(self, api, name, fields, headers):
+        method, path = self.place(name)
         for field in re.findall(r"{(\w+)}", path):
             path = path.replace("{%s}" % field, urllib.parse.quote(str(fields.pop(field)), safe=""))
         if method == "GET":

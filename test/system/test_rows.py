@@ -91,16 +91,15 @@ def test_success(node, document, at, name):
 
 
 @each_row
-def test_errors(node, at, world, name):
-    """Each error that is the procedure's own, and the fields it names; it is described. Seen to fail without
-    `refuses` of log-in."""
-    row, described = ROWS[name], at["v1"].known[name][2]["responses"]
+def test_errors(node, at, world, user, name):
+    """Each error that is the procedure's own, and the fields it names."""
+    row = ROWS[name]
+    caller = user if row.who == "session" else node.api
     for address in places(at, name, MAIN_ADDRESSES):
         for status, change, *fields in row.errors:
             asked = changed(row.good(world), change(world))
-            reply = at[address].call(node.api, name, asked)
+            reply = at[address].call(caller, name, asked)
             assert is_problem(reply, status, *fields, secrets=[node.key]), (address, asked)
-            assert str(status) in described, (status, sorted(described))
 
 
 @each_plain_row
@@ -152,6 +151,7 @@ def fixture_user(node):
 def test_what_all_refuse(node, document, at, world, user, name):
     """Keys of nobody, changes that a session may not have wanted, unknown fields, wrong methods; where there is a body, bodies that are none, or too large."""
     row, secret, described = ROWS[name], new_key(), at["v1"].known[name][2]["responses"]
+    caller = user if row.who == "session" else node.api
     if not row.has_problems:
         return
     for address in places(at, name):
@@ -160,18 +160,19 @@ def test_what_all_refuse(node, document, at, world, user, name):
         path = re.sub(r"{\w+}", NOBODY, path)
         if row.asks_who:
             reply = at[address].call(Api(node.url, secret), name, row.good(world))
-            assert is_problem(reply, 401, secrets=[secret]) and "401" in described, address
+            assert is_problem(reply, 401, secrets=[secret]), address
         if row.asks_who and at["v1"].place(name)[0] != "GET":
             reply = at[address].call(user, name, row.good(world), {"X-Tocsin-CSRF": None})
-            assert is_problem(reply, 403, secrets=[user.token]) and "403" in described, address
+            assert is_problem(reply, 403, secrets=[user.token]), address
         if not row.takes_anything:
-            reply = at[address].call(node.api, name, {**row.good(world), "colour": "red"})
+            reply = at[address].call(caller, name, {**row.good(world), "colour": "red"})
             assert is_problem(reply, 400, "colour"), address
         reply = node.api.call("PATCH" if "put" in taken else "PUT", path)
         assert is_problem(reply, 405) and reply.headers["allow"], address
         for body, sent, status in ((b"{", {}, 400), (b"{}", {"Content-Type": "text/plain"}, 415), (TOO_LARGE, {}, 413)):
             if method == "POST" and (status != 413 or address == "v1"):
-                assert is_problem(node.api.call(method, path, body, sent), status, secrets=[node.key]), address
+                assert is_problem(caller.call(method, path, body, sent), status, secrets=[node.key]), address
+                assert address != "v1" or str(status) in described, (status, sorted(described))
 
 
 def test_what_is_limited_says_so(start):

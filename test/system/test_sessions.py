@@ -1,4 +1,6 @@
 """Logging in and out, the cookie, forged requests, and what a session outlives."""
+import concurrent.futures
+import contextlib
 import re
 
 import pytest
@@ -268,6 +270,20 @@ def test_change_password_errors(node, session):
     assert node.anonymous.post(CHANGE, good).status == 401
     assert node.api.post(CHANGE, good).status == 403
     assert session.get(SESSION).json["kind"] == "user"
+
+
+def test_change_password_of_a_user_who_goes(node, module_database):
+    """Deleted by somebody between the look at the old password and the change: the session is over. Seen to fail with the
+    404 of the user in place of it, an answer that the description does not have."""
+    made = make_user(node.api, "viewer")
+    session = log_in(node.url, made["name"])
+    with concurrent.futures.ThreadPoolExecutor(1) as threads, \
+            contextlib.closing(module_database.connect(application_name="outside")) as outside:
+        outside.cursor().execute("begin; delete from users where id = %s", (made["id"],))
+        reply = threads.submit(session.post, CHANGE, {"currentPassword": PASSWORD, "newPassword": "x" * 20})
+        wait_for(lambda: module_database.is_blocking(outside), "the change waits for the deletion")
+        outside.cursor().execute("commit")
+        assert (reply.result().status, reply.result().type) == (401, PROBLEM)
 
 
 # ---- anonymous reading off ----

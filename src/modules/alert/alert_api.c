@@ -122,6 +122,7 @@ const struct tc_procedure tc_alert_procedures[] = {
 	 .run = ingest_alertmanager,
 	 .about = TC_ABOUT_INCIDENTS | TC_ABOUT_CATALOG,
 	 .answers = "200 AlertsReceived",
+	 .refuses = "422",
 	 .summary = "Takes in Alertmanager's webhook, version 4"},
 	{0},
 };

@@ -74,6 +74,7 @@ const struct tc_procedure tc_source_procedures[] = {
 	 .fields = create_fields,
 	 .run = create_source,
 	 .answers = "201 NewSource",
+	 .refuses = "409",
 	 .summary = "Makes a source of PagerDuty events; its routing key is in this answer only"},
 	{.name = "listSources",
 	 .method = TC_GET,
@@ -94,6 +95,7 @@ const struct tc_procedure tc_source_procedures[] = {
 	 .fields = revoke_fields,
 	 .run = revoke_source,
 	 .answers = "204",
+	 .refuses = "404 409",
 	 .summary = "Revokes a source's routing key for good"},
 	{0},
 };

@@ -89,6 +89,7 @@ const struct tc_procedure tc_auth_procedures[] = {
 	 .fields = create_fields,
 	 .run = create_api_key,
 	 .answers = "201 NewApiKey",
+	 .refuses = "409",
 	 .summary = "Makes an API key; its secret is shown in this answer only"},
 	{.name = "listApiKeys",
 	 .group = "auth",
@@ -109,6 +110,7 @@ const struct tc_procedure tc_auth_procedures[] = {
 	 .fields = revoke_fields,
 	 .run = revoke_api_key,
 	 .answers = "204",
+	 .refuses = "404 409",
 	 .summary = "Revokes an API key on every node"},
 	{0},
 };

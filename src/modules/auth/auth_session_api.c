@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "core/app.h"
 #include "core/idempotency.h"
+#include "core/reply.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_login.h"
 #include "modules/auth/auth_user.h"
@@ -246,14 +247,16 @@ static void replace_job(struct tc_job *job)
 		.actor = caller->id,
 	};
 	struct tocsin_error error;
+	int result = tc_auth_user_update(tc_call_app(call)->work_pool, attempt->login.user_id,
+					 &request, NULL, &error);
 
-	if (tc_auth_user_update(tc_call_app(call)->work_pool, attempt->login.user_id, &request,
-				NULL, &error)) {
-		tc_call_reply_error(call, &error);
+	if (result == TOCSIN_E_NOT_FOUND) { /* somebody deleted the user after the first look */
+		tc_call_reply_problem_text(call, 401, "The session is over: its user is gone");
 		return;
 	}
-	tc_auth_forget_later(call);
-	tc_call_reply_empty(call, 204);
+	if (result == TOCSIN_OK)
+		tc_auth_forget_later(call);
+	tc_reply_done(call, result, &error);
 }
 
 static void reply_wrong_password(struct tc_call *call)
@@ -302,14 +305,8 @@ static void admit_again_job(struct tc_job *job)
 static void run_change_password(struct tc_call *call)
 {
 	const struct tc_caller *caller = tc_call_caller(call);
-	struct attempt *attempt;
+	struct attempt *attempt = start_attempt(call);
 
-	if (!caller->session[0]) {
-		tc_call_reply_problem_text(call, caller->is_anonymous ? 401 : 403,
-					   "Only a user who is logged in has a password to change");
-		return;
-	}
-	attempt = start_attempt(call);
 	if (!attempt)
 		return;
 	snprintf(attempt->login.user_id, sizeof(attempt->login.user_id), "%s",
@@ -366,7 +363,7 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .fields = log_in_fields,
 	 .run = run_log_in,
 	 .answers = "201 Caller",
-	 .refuses = "401 403 429",
+	 .refuses = "401 403 409 429",
 	 .summary = "Logs a user in: sets a cookie, and answers with the token for X-Tocsin-CSRF"},
 	{.name = "logOut",
 	 .group = "auth",
@@ -377,6 +374,7 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .fields = no_fields,
 	 .run = run_log_out,
 	 .answers = "204",
+	 .refuses = "409",
 	 .summary = "Ends the session, and takes the cookie back"},
 	{.name = "getSession",
 	 .group = "auth",
@@ -394,10 +392,11 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .path = "/api/v1/session/password",
 	 .rule = TC_RULE_NONE,
 	 .run_on = TC_RUN_INLINE,
+	 .flags = TC_SESSION_NEEDED,
 	 .fields = change_fields,
 	 .run = run_change_password,
 	 .answers = "204",
-	 .refuses = "429",
+	 .refuses = "409 429",
 	 .summary = "Changes the caller's own password, and ends the caller's other sessions"},
 	{0},
 };

@@ -232,6 +232,7 @@ const struct tc_procedure tc_auth_user_procedures[] = {
 	 .fields = create_fields,
 	 .run = run_create_user,
 	 .answers = "201 User",
+	 .refuses = "409",
 	 .summary = "Makes a user who can log in"},
 	{.name = "updateUser",
 	 .group = "auth",
@@ -242,6 +243,7 @@ const struct tc_procedure tc_auth_user_procedures[] = {
 	 .fields = update_fields,
 	 .run = run_update_user,
 	 .answers = "200 User",
+	 .refuses = "404 409",
 	 .summary = "Changes name, role or password of a user, on every node at once"},
 	{.name = "deleteUser",
 	 .group = "auth",
@@ -252,6 +254,7 @@ const struct tc_procedure tc_auth_user_procedures[] = {
 	 .fields = delete_fields,
 	 .run = run_delete_user,
 	 .answers = "204",
+	 .refuses = "404 409",
 	 .summary = "Deletes a user, and ends all sessions of the user"},
 	{0},
 };
