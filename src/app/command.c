@@ -3,6 +3,7 @@
 
 #include "app/config.h"
 #include "app/option.h"
+#include "app/visible.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,10 @@ int tc_command_misused(const struct tc_command *command, const char *format, ...
 
 int tc_command_failed(const struct tc_command *command, const struct tocsin_error *error)
 {
-	fprintf(stderr, "tocsin %s: %s\n", command->name, error->message);
+	TC_BUFFER message = {0};
+
+	tc_visible_append(&message, error->message); /* perhaps a server's words */
+	fprintf(stderr, "tocsin %s: %s\n", command->name, message.data ? message.data : "?");
 	return TC_EXIT_FAILED;
 }
 

@@ -1,7 +1,8 @@
 /* app/show.c: see show.h. */
 #include "app/show.h"
 
-#include "base/buffer.h"
+#include "app/visible.h"
+#include "base/utf8.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #define NAME_SIZE   64
 #define DEPTH_MAX   4 /* of objects in objects; below that JSON */
 
-/* What is shown of lists inside things; others show all that is simple. */
+/* What is shown of lists inside things, as far as something in the list has it: a system's links, unlike an
+ * incident's, have no visibility. Other lists show all that is simple. */
 static const struct nested {
 	const char *member, *columns;
 } nested_columns[] = {
@@ -25,38 +27,11 @@ struct columns {
 	unsigned count;
 };
 
-/* Characters, not bytes: continuation bytes do not count. */
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xC0) != 0x80;
-	return width;
-}
-
-/* C0, DEL, and C1 (which in UTF-8 begins with C2 and ends below A0). */
-static void append_safe(struct tc_buffer *out, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text, next = (unsigned char)text[1];
-
-		if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {
-			tc_buffer_append(out, "?", 1);
-			text++;
-		} else if (byte == '\n' || byte == '\t') {
-			tc_buffer_append(out, " ", 1);
-		} else {
-			tc_buffer_append(out, byte < 0x20 || byte == 0x7F ? "?" : text, 1);
-		}
-	}
-}
-
 static void append_json(struct tc_buffer *out, json_t *value)
 {
 	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
-	append_safe(out, text ? text : "?");
+	tc_visible_append(out, text ? text : "?");
 	free(text);
 }
 
@@ -66,7 +41,7 @@ static bool is_simple(json_t *value)
 	json_t *item;
 
 	if (json_is_object(value))
-		return false;
+		return json_object_size(value) == 0;
 	json_array_foreach(value, index, item)
 	{
 		if (json_is_object(item) || json_is_array(item))
@@ -81,10 +56,12 @@ static void append_value(struct tc_buffer *out, json_t *value)
 	size_t index;
 	json_t *item;
 
-	if (!value || json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0))
+	if (!value || json_is_null(value) ||
+	    (json_is_array(value) && json_array_size(value) == 0) ||
+	    (json_is_object(value) && json_object_size(value) == 0))
 		tc_buffer_append_text(out, "-");
 	else if (json_is_string(value))
-		append_safe(out, json_string_value(value));
+		tc_visible_append(out, json_string_value(value));
 	else if (json_is_array(value) && is_simple(value))
 		json_array_foreach(value, index, item)
 		{
@@ -96,11 +73,45 @@ static void append_value(struct tc_buffer *out, json_t *value)
 		append_json(out, value);
 }
 
+static const char *visible(struct tc_buffer *out, const char *text)
+{
+	tc_buffer_clear(out);
+	tc_visible_append(out, text);
+	return out->data && !out->failed ? out->data : "";
+}
+
 static const char *text_of(struct tc_buffer *out, json_t *value)
 {
 	tc_buffer_clear(out);
 	append_value(out, value);
 	return out->data && !out->failed ? out->data : "?";
+}
+
+static bool has_member(json_t *objects, const char *name)
+{
+	size_t index;
+	json_t *object;
+
+	json_array_foreach(objects, index, object)
+	{
+		json_t *value = json_object_get(object, name);
+
+		if (value && !json_is_null(value))
+			return true;
+	}
+	return false;
+}
+
+/* Leaves out columns that nothing would be in. */
+static void drop_empty_columns(struct columns *columns, json_t *objects)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < columns->count; i++) {
+		if (has_member(objects, columns->names[i]))
+			memmove(columns->names[kept++], columns->names[i], NAME_SIZE);
+	}
+	columns->count = kept;
 }
 
 static void add_column(struct columns *columns, const char *name, size_t length)
@@ -129,16 +140,18 @@ static void choose_columns(struct columns *columns, json_t *objects, const char 
 }
 
 /* "createdAt" as "CREATED AT" */
-static void heading_of(const char *name, char ret_text[static 2 * NAME_SIZE])
+static const char *heading_of(struct tc_buffer *out, const char *name)
 {
+	char text[2 * NAME_SIZE];
 	size_t length = 0;
 
 	for (; *name; name++) {
 		if (isupper((unsigned char)*name) && length > 0)
-			ret_text[length++] = ' ';
-		ret_text[length++] = (char)toupper((unsigned char)*name);
+			text[length++] = ' ';
+		text[length++] = (char)toupper((unsigned char)*name);
 	}
-	ret_text[length] = '\0';
+	text[length] = '\0';
+	return visible(out, text);
 }
 
 static void measure(struct columns *columns, json_t *objects, bool has_heading)
@@ -148,15 +161,14 @@ static void measure(struct columns *columns, json_t *objects, bool has_heading)
 	json_t *object;
 
 	for (unsigned i = 0; i < columns->count; i++) {
-		char heading[2 * NAME_SIZE];
+		const char *heading = heading_of(&text, columns->names[i]);
 
-		heading_of(columns->names[i], heading);
-		columns->widths[i] = has_heading ? strlen(heading) : 0;
+		columns->widths[i] = has_heading ? tc_utf8_length(heading) : 0;
 	}
 	json_array_foreach(objects, index, object)
 	{
 		for (unsigned i = 0; i < columns->count; i++) {
-			size_t width = width_of(
+			size_t width = tc_utf8_length(
 				text_of(&text, json_object_get(object, columns->names[i])));
 
 			columns->widths[i] = TC_MAX(columns->widths[i], width);
@@ -166,7 +178,7 @@ static void measure(struct columns *columns, json_t *objects, bool has_heading)
 
 static void print_cell(const struct columns *columns, unsigned column, const char *text)
 {
-	size_t width = width_of(text);
+	size_t width = tc_utf8_length(text);
 
 	fputs(text, stdout);
 	if (column + 1 == columns->count)
@@ -175,33 +187,36 @@ static void print_cell(const struct columns *columns, unsigned column, const cha
 		printf("%*s", (int)(columns->widths[column] - width + 2), "");
 }
 
-void tc_show_table(json_t *objects, const char *names, bool has_heading)
+static void print_table(struct columns *columns, json_t *objects, bool has_heading)
 {
-	struct columns columns;
 	TC_BUFFER text = {0};
 	size_t index;
 	json_t *object;
 
-	choose_columns(&columns, objects, names);
-	measure(&columns, objects, has_heading);
-	for (unsigned i = 0; has_heading && i < columns.count; i++) {
-		char heading[2 * NAME_SIZE];
-
-		heading_of(columns.names[i], heading);
-		print_cell(&columns, i, heading);
-	}
+	measure(columns, objects, has_heading);
+	for (unsigned i = 0; has_heading && i < columns->count; i++)
+		print_cell(columns, i, heading_of(&text, columns->names[i]));
 	json_array_foreach(objects, index, object)
 	{
-		for (unsigned i = 0; i < columns.count; i++)
-			print_cell(&columns, i,
-				   text_of(&text, json_object_get(object, columns.names[i])));
+		for (unsigned i = 0; i < columns->count; i++)
+			print_cell(columns, i,
+				   text_of(&text, json_object_get(object, columns->names[i])));
 	}
+}
+
+void tc_show_table(json_t *objects, const char *names, bool has_heading)
+{
+	struct columns columns;
+
+	choose_columns(&columns, objects, names);
+	print_table(&columns, objects, has_heading);
 }
 
 /* --- everything --- */
 
 static size_t widest(json_t *object)
 {
+	TC_BUFFER text = {0};
 	size_t width = 0;
 	const char *name;
 	json_t *value;
@@ -209,7 +224,7 @@ static size_t widest(json_t *object)
 	json_object_foreach(object, name, value)
 	{
 		if (is_simple(value))
-			width = TC_MAX(width, width_of(name));
+			width = TC_MAX(width, tc_utf8_length(visible(&text, name)));
 	}
 	return width;
 }
@@ -222,35 +237,57 @@ static const char *columns_for(const char *member)
 	return NULL;
 }
 
+static void show_nested_table(const char *member, json_t *objects)
+{
+	struct columns columns;
+
+	choose_columns(&columns, objects, columns_for(member));
+	drop_empty_columns(&columns, objects);
+	print_table(&columns, objects, true);
+}
+
 static void show_object(json_t *object, unsigned depth)
 {
-	TC_BUFFER text = {0}, safe_name = {0};
+	TC_BUFFER text = {0}, label_text = {0};
+	const char *name, *gap = depth > 1 ? "\n" : ""; /* before the next part */
 	size_t width = widest(object);
-	const char *name;
 	json_t *value;
 
 	json_object_foreach(object, name, value)
 	{
-		tc_buffer_clear(&safe_name);
-		append_safe(&safe_name, name);
-		if (is_simple(value))
-			printf("%s%*s  %s\n", safe_name.data ? safe_name.data : "",
-			       (int)(width - width_of(name)), "", text_of(&text, value));
+		const char *label = visible(&label_text, name);
+
+		if (!is_simple(value))
+			continue;
+		printf("%s%*s  %s\n", label, (int)(width - tc_utf8_length(label)), "",
+		       text_of(&text, value));
+		gap = "\n";
 	}
 	json_object_foreach(object, name, value)
 	{
 		if (is_simple(value))
 			continue;
-		tc_buffer_clear(&safe_name);
-		append_safe(&safe_name, name);
-		printf("\n%s\n", safe_name.data ? safe_name.data : "");
+		printf("%s%s\n", gap, visible(&label_text, name));
+		gap = "\n";
 		if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
-			tc_show_table(value, columns_for(name), true);
+			show_nested_table(name, value);
 		else if (json_is_object(value) && depth < DEPTH_MAX)
 			show_object(value, depth + 1);
 		else
 			printf("%s\n", text_of(&text, value));
 	}
+}
+
+/* The lines stay as they are. */
+static void show_text(const char *text)
+{
+	size_t length = strlen(text);
+	TC_BUFFER lines = {.max = length * TC_VISIBLE_GROWTH_MAX};
+
+	tc_visible_append_lines(&lines, text);
+	fputs(lines.data && !lines.failed ? lines.data : "?", stdout);
+	if (length > 0 && text[length - 1] != '\n')
+		putchar('\n');
 }
 
 void tc_show_detail(json_t *value)
@@ -261,6 +298,8 @@ void tc_show_detail(json_t *value)
 		show_object(value, 1);
 	else if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
 		tc_show_table(value, NULL, true);
+	else if (json_is_string(value))
+		show_text(json_string_value(value));
 	else if (!json_is_null(value))
 		printf("%s\n", text_of(&text, value));
 }
@@ -271,13 +310,13 @@ void tc_show_pairs(const char *label, json_t *object)
 	const char *name;
 	json_t *value;
 
-	append_safe(&text, label);
+	tc_visible_append(&text, label);
 	json_object_foreach(object, name, value)
 	{
 		if (!is_simple(value))
 			continue;
 		tc_buffer_append_text(&text, "  ");
-		append_safe(&text, name);
+		tc_visible_append(&text, name);
 		tc_buffer_append_text(&text, "=");
 		append_value(&text, value);
 	}

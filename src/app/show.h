@@ -1,5 +1,5 @@
-/* app/show.h: JSON for people, on standard output. What a server says is not trusted: control characters,
- * which could move a terminal's cursor or change its colours, are shown as "?". */
+/* app/show.h: JSON for people, on standard output. What a server says is not trusted: all of it is made visible
+ * (app/visible.h). */
 #pragma once
 
 #include <jansson.h>
@@ -7,7 +7,7 @@
 
 /* A table of objects. `columns`: "id status title", NULL: the simple members of the first object. */
 void tc_show_table(json_t *objects, const char *columns, bool has_heading);
-/* Everything in a value: members one below the other, lists of objects as tables. */
+/* Everything in a value: members one below the other, lists of objects as tables, text line by line. */
 void tc_show_detail(json_t *value);
 /* The simple members of an object on one line, after `label`: "label  name=value name=value". */
 void tc_show_pairs(const char *label, json_t *object);

@@ -133,11 +133,17 @@ def test_any_procedure(node, tocsin, settings):
 
 
 def test_what_a_server_says_moves_no_cursor(tocsin, settings):
-    """Proves append_safe: without it a title clears the terminal of whoever lists incidents (seen to come through)."""
-    tocsin("incident", "create", "red \x1b[31m\x9b2J\r\nalert \u00e9", "unsafe")
+    """A title that clears the terminal of whoever lists incidents, or turns the order of what stands in the line: seen to
+    come through without tc_visible_append, and the second with its ranges of bidirectional controls taken out. JSON has
+    it as it is."""
+    title = "red \x1b[31m\x9b2J\r\nalert \u00e9 \u202egnp.exe\u2069"
+    made = tocsin("incident", "create", title, "unsafe")
     listed = good("incident", "list", "--system=unsafe", **settings)
-    assert "red ?[31m?2J?" in listed and "alert \u00e9" in listed and listed.count("\n") == 2
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", listed)
+    assert r"red \u001B[31m\u009B2J\u000D alert \u00e9 \u202Egnp.exe\u2069".replace(r"\u00e9", "\u00e9") in listed
+    assert listed.count("\n") == 2
+    for shown in (listed, good("incident", "show", made["id"], **settings)):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+    assert tocsin("incident", "show", made["id"])["title"] == made["title"] == title
 
 
 def test_following_events(database):
