@@ -10,10 +10,12 @@ struct tc_client_request {
 	const char *method; /* "GET", "POST", "PATCH", "PUT", "DELETE" */
 	const char *path;   /* "/api/v1/incidents?limit=5" */
 	const json_t *body; /* NULL: none */
+	bool takes_text;    /* an answer of text is no mistake, and becomes a JSON string */
 };
 
-/* On success the caller owns *ret_answer, null for an answer without a body. An answer that is no success becomes an error with the words of
- * its problem document; NOT_FOUND for 404. The key comes from TOCSIN_KEY. */
+/* On success the caller owns *ret_answer, null for an answer without a body. An answer that is no success becomes
+ * an error with the words of its problem document; NOT_FOUND for 404. INVALID also for a URL that is none, or a key
+ * that cannot be one. The key comes from TOCSIN_KEY. */
 int tc_client_run(const struct tc_client_request *request, json_t **ret_answer,
 		  struct tocsin_error *error);
 

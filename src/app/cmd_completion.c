@@ -2,6 +2,7 @@
  * values. A shell gets tables made of ours, and a function that looks things up in them; it starts no process. */
 #include "app/option.h"
 #include "app/procedures.h"
+#include "app/remote.h"
 #include <string.h>
 
 /* Words that may follow `prefix` in names of commands; "" for the first word. A word once. */
@@ -52,10 +53,16 @@ static void print_groups(void)
 
 static void print_procedures(void)
 {
-	for (size_t i = 0; i < tc_procedure_tables_count; i++)
-		for (const struct tc_procedure *row = tc_procedure_tables[i]; row->name; row++)
-			printf("%s%s", i > 0 || row != tc_procedure_tables[0] ? " " : "",
-			       row->name);
+	const char *space = "";
+
+	for (size_t i = 0; i < tc_procedure_tables_count; i++) {
+		for (const struct tc_procedure *row = tc_procedure_tables[i]; row->name; row++) {
+			if (tc_procedure_not_called(row))
+				continue;
+			printf("%s%s", space, row->name);
+			space = " ";
+		}
+	}
 }
 
 static void print_words(void)
@@ -69,38 +76,51 @@ static void print_words(void)
 	printf("'\n\t['completion']='bash zsh'\n");
 }
 
-static void print_options(void)
+static void print_options(const struct tc_command *command)
 {
-	for (size_t i = 0; i < tc_commands_count; i++) {
-		struct tc_options options;
+	struct tc_options options;
 
-		tc_options_init(&options, &tc_commands[i]);
-		printf("\t['%s']='", tc_commands[i].name);
-		for (unsigned o = 0; o < options.count; o++) {
-			const struct tc_option *option = &options.list[o];
+	tc_options_init(&options, command);
+	printf("\t['%s']='", command->name);
+	for (unsigned i = 0; i < options.count; i++) {
+		const struct tc_option *option = &options.list[i];
 
-			printf("%s--%s%s", o > 0 ? " " : "", option->name,
-			       option->argument[0] && !option->is_optional ? "=" : "");
-		}
+		printf("%s--%s%s", i > 0 ? " " : "", option->name,
+		       option->argument[0] && !option->is_optional ? "=" : "");
+	}
+	printf("'\n");
+}
+
+static void print_choices(const struct tc_command *command)
+{
+	struct tc_options options;
+
+	tc_options_init(&options, command);
+	for (unsigned i = 0; i < options.count; i++) {
+		const struct tc_option *option = &options.list[i];
+
+		if (!option->choices)
+			continue;
+		printf("\t['%s --%s']='", command->name, option->name);
+		for (unsigned c = 0; option->choices[c]; c++)
+			printf("%s%s", c > 0 ? " " : "", option->choices[c]);
 		printf("'\n");
 	}
 }
 
-static void print_choices(void)
+/* Each command, and each procedure that `call` makes one of. */
+static void for_each(void (*print)(const struct tc_command *command))
 {
-	for (size_t i = 0; i < tc_commands_count; i++) {
-		struct tc_options options;
+	for (size_t i = 0; i < tc_commands_count; i++)
+		print(&tc_commands[i]);
+	for (size_t i = 0; i < tc_procedure_tables_count; i++) {
+		for (const struct tc_procedure *row = tc_procedure_tables[i]; row->name; row++) {
+			struct tc_remote_call call;
 
-		tc_options_init(&options, &tc_commands[i]);
-		for (unsigned o = 0; o < options.count; o++) {
-			const struct tc_option *option = &options.list[o];
-
-			if (!option->choices)
+			if (tc_procedure_not_called(row))
 				continue;
-			printf("\t['%s --%s']='", tc_commands[i].name, option->name);
-			for (unsigned c = 0; option->choices[c]; c++)
-				printf("%s%s", c > 0 ? " " : "", option->choices[c]);
-			printf("'\n");
+			tc_remote_call_init(&call, row);
+			print(&call.command);
 		}
 	}
 }
@@ -110,18 +130,21 @@ static void print_tables(void)
 	printf("declare -gA _tocsin_words=(\n");
 	print_words();
 	printf(")\ndeclare -gA _tocsin_options=(\n");
-	print_options();
+	printf("\t['/']='--help --version'\n");
+	for_each(print_options);
 	printf(")\ndeclare -gA _tocsin_choices=(\n");
-	print_choices();
+	for_each(print_choices);
 	printf(")\n");
 }
 
-/* "=" may or may not break words (COMP_WORDBREAKS): both are put together again. */
+/* "=" may or may not break words (COMP_WORDBREAKS): both are put together again. A value may also be the word after
+ * its option: the options' table has an "=" where there must be one. What follows help is the name of a command. */
 static const char bash_function[] =
 	"_tocsin() {\n"
 	"\tlocal current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	"\tlocal command='' option='' words='' i\n"
-	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+	"\tlocal command='' option='' words='' first=1 i\n"
+	"\t((COMP_CWORD < 2)) || [[ ${COMP_WORDS[1]} != help ]] || first=2\n"
+	"\tfor ((i = first; i < COMP_CWORD; i++)); do\n"
 	"\t\tlocal longer=\"$command${command:+ }${COMP_WORDS[i]:-/}\"\n"
 	"\t\t[[ -v \"_tocsin_options[$longer]\" || -v \"_tocsin_words[$longer]\" ]] || break\n"
 	"\t\tcommand=$longer\n"
@@ -132,6 +155,8 @@ static const char bash_function[] =
 	"\t\toption=${COMP_WORDS[COMP_CWORD - 2]}\n"
 	"\telif [[ $current == --*=* ]]; then\n"
 	"\t\toption=${current%%=*}\n"
+	"\telif [[ \" ${_tocsin_options[\"${command:-/}\"]-} \" == *\" $previous= \"* ]]; then\n"
+	"\t\toption=$previous\n"
 	"\tfi\n"
 	"\tif [[ -n $option ]]; then\n"
 	"\t\twords=${_tocsin_choices[\"$command $option\"]-}\n"
@@ -143,6 +168,7 @@ static const char bash_function[] =
 	"\t\treturn\n"
 	"\tfi\n"
 	"\tif [[ $current == -* ]]; then\n"
+	"\t\t((first == 1)) || command=help\n"
 	"\t\twords=${_tocsin_options[\"${command:-/}\"]-}\n"
 	"\telif ((i == COMP_CWORD)); then\n"
 	"\t\twords=${_tocsin_words[\"${command:-/}\"]-}\n"
@@ -154,9 +180,10 @@ static const char bash_function[] =
 
 static const char zsh_function[] =
 	"_tocsin() {\n"
-	"\tlocal command='' i longer\n"
+	"\tlocal command='' first=2 i longer previous=${words[CURRENT-1]}\n"
 	"\tlocal -a found\n"
-	"\tfor ((i = 2; i < CURRENT; i++)); do\n"
+	"\t(( CURRENT < 3 )) || [[ ${words[2]} != help ]] || first=3\n"
+	"\tfor ((i = first; i < CURRENT; i++)); do\n"
 	"\t\tlonger=\"$command${command:+ }${words[i]}\"\n"
 	"\t\t(( ${+_tocsin_options[$longer]} || ${+_tocsin_words[$longer]} )) || break\n"
 	"\t\tcommand=$longer\n"
@@ -165,7 +192,12 @@ static const char zsh_function[] =
 	"\t\tfound=(${=_tocsin_choices[$command ${words[CURRENT]%%=*}]})\n"
 	"\t\tcompset -P '*='\n"
 	"\t\tcompadd -- $found\n"
+	"\telif [[ \" ${_tocsin_options[${command:-/}]} \" == *\" $previous= \"* ]]; then\n"
+	"\t\tfound=(${=_tocsin_choices[$command $previous]})\n"
+	"\t\tcompadd -- $found\n"
 	"\telif [[ ${words[CURRENT]} == -* ]]; then\n"
+	"\t\t(( first == 2 )) || command=help\n"
+	"\t\tcommand=${command:-/}\n"
 	"\t\tfound=(${(M)${=_tocsin_options[$command]}:#*=})\n"
 	"\t\tcompadd -S '' -- $found\n"
 	"\t\tfound=(${${=_tocsin_options[$command]}:#*=})\n"

@@ -122,6 +122,8 @@ static int print_help(const struct tc_command *command, int count, char **words)
 	const struct tc_command *found = tc_command_find(words, count, &used);
 	char group[64] = "";
 
+	if (found && found->run == tc_cmd_call && used + 1 == count)
+		return tc_cmd_call_help(found, words[used]);
 	if (found && used == count) {
 		tc_command_help(found, stdout);
 		return tc_command_finish();

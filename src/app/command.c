@@ -137,6 +137,30 @@ int tc_command_failed_start(const struct tc_command *command, const struct tocsi
 	return error->code == TOCSIN_E_INVALID ? TC_EXIT_CONFIG : status;
 }
 
+/* Says which option getopt_long did not like, after it answered "?". */
+static int misused_option(const struct tc_command *command, int argc, char **argv,
+			  const struct option *options)
+{
+	const char *word = argv[optind - 1];
+	size_t length = strcspn(word, "="), matches = 0;
+
+	/* It does not step over a word of several letters before the last of them. */
+	if (optind < argc && argv[optind][0] == '-' && argv[optind][1] != '-' && optopt &&
+	    strchr(argv[optind], optopt))
+		word = argv[optind];
+	if (word[0] != '-' || word[1] != '-')
+		return tc_command_misused(command,
+					  "option %s is unknown; what begins with - and is no "
+					  "option goes behind --",
+					  word);
+	for (; options->name; options++)
+		matches += length > 2 && strncmp(options->name, word + 2, length - 2) == 0;
+	if (optopt)
+		return tc_command_misused(command, "option %s takes no value", word);
+	return tc_command_misused(command, "option %s is %s", word,
+				  matches > 1 ? "the beginning of several" : "unknown");
+}
+
 int tc_command_option(const struct tc_command *command, int argc, char **argv,
 		      const struct option *options, int *ret_status)
 {
@@ -156,8 +180,7 @@ int tc_command_option(const struct tc_command *command, int argc, char **argv,
 		return TC_OPTION_EXIT;
 	}
 	if (found == '?') {
-		*ret_status = tc_command_misused(command, "option %s is unknown, or takes no value",
-						 argv[optind - 1]);
+		*ret_status = misused_option(command, argc, argv, options);
 		return TC_OPTION_EXIT;
 	}
 	return found;
@@ -229,10 +252,13 @@ int tc_command_finish(void)
 
 int tc_command_print_json(const json_t *value)
 {
-	if (json_dumpf(value, stdout, JSON_INDENT(2)) < 0) {
-		fprintf(stderr, "tocsin: cannot write to standard output\n");
+	int result = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+
+	if (result < 0 && !ferror(stdout)) {
+		fprintf(stderr, "tocsin: out of memory\n");
 		return TC_EXIT_FAILED;
 	}
-	putchar('\n');
+	if (result == 0)
+		putchar('\n');
 	return tc_command_finish();
 }

@@ -60,6 +60,8 @@ int tc_cmd_user_list(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_user_delete(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_user_passwd(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_call(const struct tc_command *command, int argc, char **argv);
+/* What is known of one procedure, for tocsin help. */
+int tc_cmd_call_help(const struct tc_command *command, const char *name);
 int tc_cmd_completion(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_events(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_help(const struct tc_command *command, int argc, char **argv);

@@ -1,18 +1,30 @@
 /* app/main.c: the program `tocsin`: finding the command that is meant (command_table.c). */
 #include "app/command.h"
 #include "app/remote.h"
+#include "base/macro.h"
 #include <string.h>
-
-static bool is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-}
 
 static int run(const struct tc_command *command, int argc, char **argv)
 {
 	if (command->remote && (!command->run || tc_remote_is_wanted(argc, argv)))
 		return tc_remote_run(command, argc, argv);
 	return command->run(command, argc, argv);
+}
+
+static char help[] = "help", version[] = "version"; /* argv's words are not const */
+
+/* What is expected of every program; each is a command here: `tocsin --help incident` is `tocsin help incident`. */
+static const struct {
+	const char *option;
+	char *command;
+} as_options[] = {{"--help", help}, {"-h", help}, {"--version", version}, {"-V", version}};
+
+static char *replace_option(char *word)
+{
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(as_options); i++)
+		if (strcmp(word, as_options[i].option) == 0)
+			return as_options[i].command;
+	return word;
 }
 
 /* The words begin the names of several commands, or none. */
@@ -27,24 +39,31 @@ static int explain(int argc, char **argv)
 		snprintf(group + length, sizeof(group) - length, "%s%s", length ? " " : "",
 			 argv[words++]);
 	}
-	if (words < argc && is_help(argv[words])) {
+	if (words < argc && strcmp(replace_option(argv[words]), help) == 0) {
 		tc_command_list(stdout, group[0] ? group : NULL);
 		return tc_command_finish();
 	}
-	if (words < argc)
-		fprintf(stderr, "tocsin%s%s: there is no command \"%s\"\n", group[0] ? " " : "",
-			group, argv[words]);
-	else if (group[0])
-		fprintf(stderr, "tocsin %s: what?\n", group);
-	tc_command_list(stderr, group[0] ? group : NULL);
+	if (words == argc) {
+		if (group[0])
+			fprintf(stderr, "tocsin %s: what?\n", group);
+		tc_command_list(stderr, group[0] ? group : NULL);
+		return TC_EXIT_USAGE;
+	}
+	fprintf(stderr, "tocsin%s%s: %s \"%s\"\ntry: tocsin help%s%s\n", group[0] ? " " : "", group,
+		argv[words][0] == '-' ? "options follow a command, here is none before"
+				      : "there is no command",
+		argv[words], group[0] ? " " : "", group);
 	return TC_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
 {
 	int words = 0;
-	const struct tc_command *command = tc_command_find(argv + 1, argc - 1, &words);
+	const struct tc_command *command;
 
+	if (argc > 1)
+		argv[1] = replace_option(argv[1]);
+	command = tc_command_find(argv + 1, argc - 1, &words);
 	if (!command)
 		return explain(argc, argv);
 	return run(command, argc - words, argv + words);

@@ -27,3 +27,22 @@ const struct tc_procedure *tc_procedure_find(const char *name)
 				return row;
 	return NULL;
 }
+
+#define NEEDS_SESSION "it is about a browser's session, and commands have a key"
+
+static const struct {
+	const char *name, *reason;
+} not_called[] = {
+	{"streamEvents", "its answer does not end; tocsin events follows it"},
+	{"logIn", NEEDS_SESSION},
+	{"logOut", NEEDS_SESSION},
+	{"changePassword", NEEDS_SESSION "; tocsin user passwd gives a user another password"},
+};
+
+const char *tc_procedure_not_called(const struct tc_procedure *procedure)
+{
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(not_called); i++)
+		if (strcmp(not_called[i].name, procedure->name) == 0)
+			return not_called[i].reason;
+	return NULL;
+}

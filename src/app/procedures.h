@@ -10,3 +10,6 @@ extern const size_t tc_procedure_tables_count;
 
 /* NULL if no row has that name. */
 const struct tc_procedure *tc_procedure_find(const char *name);
+
+/* Why no command calls it, which one request with a key is not enough for, as a sentence; NULL: commands may. */
+const char *tc_procedure_not_called(const struct tc_procedure *procedure);

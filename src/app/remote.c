@@ -7,9 +7,10 @@
 #include "app/password.h"
 #include "app/procedures.h"
 #include "app/show.h"
-#include "base/buffer.h"
+#include "app/visible.h"
 #include "base/memory.h"
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,8 +66,12 @@ static int set_field(struct request *request, const struct tc_field *field, cons
 		     const char *text)
 {
 	bool is_list = field->type == TC_FIELD_STRINGS || field->type == TC_FIELD_UUIDS;
-	json_t *value = make_value(field, text), *list;
+	json_t *value, *list;
 
+	/* Perhaps a variable of a script that is not set; the path would name something else. No boolean, so not NULL. */
+	if (field->place == TC_IN_PATH && !*text)
+		return tc_command_misused(request->command, "%s must not be empty", name);
+	value = make_value(field, text);
 	if (!value)
 		return tc_command_misused(request->command, "%s: \"%s\" is not %s", name, text,
 					  field->type == TC_FIELD_BOOLEAN   ? "true or false"
@@ -142,7 +147,8 @@ static int misused_words(const struct request *request)
 	char usage[512];
 
 	tc_option_usage(request->command, usage, sizeof(usage));
-	return tc_command_misused(request->command, "these words are needed: %s", usage);
+	return tc_command_misused(request->command, "a word is missing: tocsin %s %s",
+				  request->command->name, usage);
 }
 
 static int read_words(struct request *request, int argc, char **argv)
@@ -286,7 +292,8 @@ static int call(const char *url, const struct tc_procedure *procedure, json_t *i
 	return tc_client_run(&(struct tc_client_request){.url = url,
 							 .method = methods[procedure->method],
 							 .path = path.data,
-							 .body = body},
+							 .body = body,
+							 .takes_text = !procedure->answers},
 			     ret_answer, error);
 }
 
@@ -349,15 +356,29 @@ static int resolve_name(struct request *request, struct tocsin_error *error)
 
 /* --- the answer --- */
 
+/* Beside the data, and behind it where both go to one place. */
+static void __attribute__((format(printf, 1, 2))) tell(const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout); /* a failure shows at the end: tc_command_finish */
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
 static void show_list(const struct tc_remote *remote, json_t *answer)
 {
+	const char *next = json_string_value(json_object_get(answer, "nextCursor"));
+	TC_BUFFER cursor = {0};
 	json_t *list =
 		remote->member ? json_object_get(answer, remote->member) : first_list(answer);
 
 	tc_show_table(list, remote->columns, true);
-	if (json_is_string(json_object_get(answer, "nextCursor")))
-		fprintf(stderr, "there are more: --cursor=%s\n",
-			json_string_value(json_object_get(answer, "nextCursor")));
+	tc_visible_append(&cursor, next ? next : "");
+	if (cursor.length > 0)
+		tell("there are more: --cursor=%s", cursor.data);
 }
 
 /* Whether one of many was not done: the exit status says so, too. */
@@ -397,7 +418,7 @@ static int show(const struct request *request, json_t *answer)
 		line = json_pack("[O]", inner ? inner : answer);
 		tc_show_table(line, remote->columns, false);
 		if (json_is_true(json_object_get(answer, "reused")))
-			fprintf(stderr, "this incident was open already\n");
+			tell("this incident was open already");
 		break;
 	case TC_VIEW_DETAIL:
 		tc_show_detail(inner ? inner : answer);

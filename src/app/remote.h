@@ -44,3 +44,11 @@ bool tc_remote_is_secret(const struct tc_field *field);
 bool tc_remote_is_wanted(int argc, char **argv);
 /* Parses, calls, prints; the exit status. argv[0] is the last word of the command's name. Blocks. */
 int tc_remote_run(const struct tc_command *command, int argc, char **argv);
+
+/* `tocsin call PROCEDURE` as a command like others. `command` points into the struct, which must not be moved. */
+struct tc_remote_call {
+	struct tc_command command;
+	struct tc_remote remote;
+	char name[96], summary[256];
+};
+void tc_remote_call_init(struct tc_remote_call *call, const struct tc_procedure *procedure);

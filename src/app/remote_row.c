@@ -64,3 +64,12 @@ bool tc_remote_is_wanted(int argc, char **argv)
 			return true;
 	return url && *url;
 }
+
+void tc_remote_call_init(struct tc_remote_call *call, const struct tc_procedure *procedure)
+{
+	snprintf(call->name, sizeof(call->name), "call %s", procedure->name);
+	snprintf(call->summary, sizeof(call->summary), "%s.", procedure->summary);
+	call->remote = (struct tc_remote){.procedure = procedure->name, .view = TC_VIEW_DETAIL};
+	call->command = (struct tc_command){
+		.name = call->name, .summary = call->summary, .remote = &call->remote};
+}

@@ -142,7 +142,7 @@ struct tc_procedure {
 	unsigned about;
 	const char *about_thing;
 	/* Successful answers, for OpenAPI: "201 Incident", "200 A, 201 A/B" (either), "204". The names are
-	 * schemas (core/openapi.h). NULL: "200", with any JSON. */
+	 * schemas (core/openapi.h). NULL: "200", with any JSON or text. */
 	const char *answers;
 	/* Refusals of the handler's own, for OpenAPI: "404 409", all of them but 400 and 503, which any may give; those
 	 * that come before it (who calls, the body, Idempotency-Key) are known from the rest of the row. NULL: none. */

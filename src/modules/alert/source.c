@@ -60,8 +60,7 @@ int tc_source_create(struct tocsin_pool *pool, const struct tc_source_request *r
 	tc_uuid_new(id);
 	result = tc_store_run(pool, &tc_sql_alert_create_source, values, &rows, error);
 	if (!result && PQntuples(rows) == 0)
-		result = tocsin_error_set(error, TOCSIN_E_EXISTS,
-					  "There is a source called \"%.400s\"", request->name);
+		result = tocsin_error_set(error, TOCSIN_E_EXISTS, "The name is taken");
 	if (!result && ret_json)
 		result = tc_store_take(rows, 0, ret_json, error);
 	if (!result)

@@ -1,0 +1,208 @@
+"""What the command line says when something is wrong: its own words, a server that means ill or is none, and output that
+cannot be written."""
+import contextlib
+import http.server
+import json
+import subprocess
+import threading
+
+import pytest
+
+from server import BINARY, environment, run
+from test_command_line import good
+
+# What the second line of the usage is for: where help is.
+TRY = "\ntry: tocsin "
+
+
+@pytest.fixture
+def settings(node):
+    return {"TOCSIN_URL": node.url, "TOCSIN_KEY": node.key}
+
+
+# ---- finding the way ----
+
+def test_what_every_program_has():
+    """Seen to fail with as_options empty: there was no command "--version"."""
+    assert good("--version") == good("-V") == good("version")
+    assert json.loads(good("--version", "--json")) == json.loads(good("version", "--json"))
+    assert good("--help") == good("-h") == good("help")
+    assert good("--help", "incident", "link") == good("incident", "link", "--help") == good("help", "incident", "link")
+    assert good("--help", "key", "create") == good("key", "create", "-h") == good("help", "key", "create")
+    assert good("help", "call", "getIncident") == good("call", "getIncident", "--help")
+
+
+@pytest.mark.parametrize("words, said", [
+    (["incidnet", "list"], 'there is no command "incidnet"'),
+    (["incident", "nope"], 'tocsin incident: there is no command "nope"'),
+    (["help", "nope"], 'there is no command "nope"'),
+    (["help", "call", "nope"], 'there is no procedure "nope"'),
+    (["--url=x", "incident", "list"], '"--url=x"'),
+    # The word that is meant, though getopt stays before it, or has moved words. Seen to name the word before it.
+    (["incident", "comment", "00000000-0000-7000-8000-000000000000", "-dash"], "option -dash is unknown"),
+    (["incident", "list", "--json", "-xyz"], "option -xyz is unknown"),
+    (["incident", "list", "--nonsense=1", "--json"], "option --nonsense=1 is unknown"),
+    (["incident", "list", "--json=1"], "option --json=1 takes no value"),
+    (["incident", "create", "--s", "minor", "a", "b"], "option --s is the beginning of several"),
+    (["incident", "list", "--status"], "option --status needs a value"),
+    (["incident", "show"], "tocsin incident show [OPTION...] ID"),
+    # A variable of a script that is not set. Seen to be asked of the server, which knows no such path.
+    (["incident", "show", ""], "id must not be empty"),
+    (["call", "getIncident", "--id="], "id must not be empty"),
+])
+def test_a_wrong_word_is_named(words, said):
+    """In two lines: a list of all commands would hide it. No server is asked."""
+    done = run(*words, TOCSIN_URL="http://127.0.0.1:1")
+    assert done.returncode == 64 and not done.stdout and said in done.stderr, done
+    assert TRY in done.stderr and done.stderr.count("\n") == 2, done
+
+
+def test_groups_list_their_commands():
+    done = run("incident", "link")
+    assert done.returncode == 64 and "incident link remove" in done.stderr and "group list" not in done.stderr
+
+
+# ---- what a server refuses ----
+
+@pytest.mark.parametrize("words, said", [
+    (["group", "create"], "409 Conflict: The name is taken (/name)"),
+    (["source", "create"], "409 Conflict: The name is taken (/name)"),
+    (["incident", "create", ""], "400 Bad Request: Invalid input: /title: must have at least 1 character"),
+])
+def test_a_refusal_is_told_once(settings, words, said):
+    """With the field. Seen to be told twice: "The name is taken; /name is taken"."""
+    if said.startswith("409"):
+        good(*words, "twice", **settings)
+    done = run(*words, "TWICE", **settings)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr == f"tocsin {words[0]} create: the server answered {said}\n"
+
+
+def test_every_field_that_is_wrong_is_told(settings):
+    """Once. Seen to be the first one twice, and no other."""
+    done = run("incident", "create", "--severity=x", "", "there", **settings)
+    assert done.returncode == 1 and "400 Bad Request: Invalid input: 2 errors" in done.stderr
+    assert done.stderr.count("/title") == done.stderr.count("/severity") == 1, done
+
+
+def test_a_system_may_be_called_dots(settings):
+    """Seen to fail without PATH_AS_IS: curl takes "x/.." out of a path, and `system show ..` asks for all of the API."""
+    for name in (".", ".."):
+        good("system", "create", f"dots {name}", f"--id={name}", **settings)
+        assert json.loads(good("system", "show", name, "--json", **settings))["id"] == name
+        assert good("system", "delete", name, **settings) == ""
+
+
+def test_a_column_that_nothing_is_in_is_left_out(settings):
+    """A system's link has no visibility: seen to be shown as "-" for each with drop_empty_columns taken out."""
+    good("system", "create", "Linked", "--id=linked", **settings)
+    good("system", "link", "add", "linked", "https://example.org/a", **settings)
+    shown = good("system", "show", "linked", **settings)
+    assert "\nID                                    URL\n" in shown
+    made = json.loads(good("incident", "create", "--json", "Links", "linked", **settings))["id"]
+    good("incident", "link", "add", made, "https://example.org/b", "--visibility=internal", **settings)
+    assert "\nID                                    VISIBILITY  URL\n" in good("incident", "show", made, **settings)
+
+
+def test_nothing_is_told_as_nothing(settings):
+    """Seen to be an empty line, and a heading over nothing."""
+    assert good("system", "health", "nowhere", **settings) == "overrides  -\n"
+    made = json.loads(good("incident", "create", "--json", "Told", "told", **settings))["id"]
+    assert good("incident", "states", made, **settings).startswith(f"{made}\nstatus ")
+
+
+# ---- what is no server, or no good one ----
+
+@contextlib.contextmanager
+def answering(status, content_type, body):
+    """The address of a server that always says this."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+HOSTILE = "\x1b]0;owned\x07\u202edne\x9b"
+SAFE = r"\u001B]0;owned\u0007\u202Edne\u009B"
+
+
+def test_errors_and_names_move_no_cursor():
+    """Everything that a person sees of an answer, not only the cells of tables. Seen to come through in each place."""
+    problem = json.dumps({"title": "x", "detail": HOSTILE, "errors": [{"pointer": "/" + HOSTILE, "detail": "no"}]})
+    with answering(409, "application/problem+json", problem.encode()) as url:
+        done = run("incident", "list", f"--url={url}")
+    assert done.returncode == 1 and done.stderr.count(SAFE) == 2 and "\x1b" not in done.stderr, done
+    page = json.dumps({"incidents": [{"id": HOSTILE}], "nextCursor": HOSTILE, HOSTILE: [{HOSTILE: HOSTILE}]})
+    with answering(200, "application/json", page.encode()) as url:
+        for done in (run("incident", "list", f"--url={url}"), run("call", "listIncidents", f"--url={url}")):
+            assert done.returncode == 0 and SAFE in done.stdout, done
+            assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(done.stdout + done.stderr), done
+    with answering(200, "text/plain", f"a\tb\n{HOSTILE}".encode()) as url:
+        assert run("call", "getMetrics", f"--url={url}").stdout == f"a\tb\n{SAFE}\n"
+        assert json.loads(run("call", "getMetrics", "--json", f"--url={url}").stdout) == f"a\tb\n{HOSTILE}"
+
+
+@pytest.mark.parametrize("status, content_type, body, said", [
+    (200, "text/html", b"<html>", "something that is not JSON"),
+    (502, "text/html", b"<html>bad gateway", "answered 502 without saying why: is it a Tocsin server?"),
+    (301, "text/html", b"", "answered 301 without saying why: is it a Tocsin server?"),
+])
+def test_something_else_answers(status, content_type, body, said):
+    with answering(status, content_type, body) as url:
+        done = run("incident", "list", f"--url={url}")
+    assert done.returncode == 1 and f"{url}/api/v1/incidents" in done.stderr and said in done.stderr, done
+
+
+@pytest.mark.parametrize("command", [["incident", "list"], ["events"]])
+@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "http://127.0.0.1:3000?a=b", "http://127.0.0.1:99999",
+                                 "http://127.0.0.1:30 00", "http://127.0.0.1:3000#a"])
+def test_an_address_that_is_none(command, url):
+    """Says where it comes from. Seen to look for a host called "api" for http://."""
+    for done, name in ((run(*command, TOCSIN_URL=url), "TOCSIN_URL"), (run(*command, f"--url={url}"), "--url")):
+        assert done.returncode == 1 and f'{name}: "{url}" is no address of a server' in done.stderr, done
+
+
+def test_a_key_that_is_none(node):
+    """Seen to be sent."""
+    for key in (f"{node.key}\r", f"{node.key}\nX-Other: 1", f"{node.key} "):
+        done = run("incident", "list", TOCSIN_URL=node.url, TOCSIN_KEY=key)
+        assert done.returncode == 1 and "TOCSIN_KEY" in done.stderr and node.key not in done.stderr, done
+
+
+# ---- output ----
+
+@pytest.mark.parametrize("words", [["incident", "list"], ["incident", "list", "--json"], ["help"], ["help", "--json"],
+                                   ["help", "--mdoc"], ["--version"], ["completion", "bash"], ["call", "--help"],
+                                   ["call", "getMetrics"], ["incident", "list", "--help"], ["key", "list", "--json"]])
+def test_a_full_disk_is_a_failure(settings, words):
+    """Says why. Seen to give no reason where the JSON was too long for one buffer."""
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([BINARY, *words], env=environment(settings), stdout=full, stderr=subprocess.PIPE, text=True,
+                              check=False, timeout=60)
+    assert done.returncode == 1 and "No space left on device" in done.stderr and done.stderr.count("\n") == 1, done
+
+
+def test_what_is_beside_the_data_comes_behind_it(settings):
+    """Where both go to one place. Seen to stand before or within the table without the fflush of tell()."""
+    for number in range(2):
+        good("incident", "create", f"paged {number}", "paged", **settings)
+    done = subprocess.run([BINARY, "incident", "list", "--system=paged", "--limit=1"], env=environment(settings), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, timeout=60)
+    heading, line, more = done.stdout.splitlines()
+    assert heading.startswith("ID ") and line.endswith("paged 1") and more.startswith("there are more: --cursor=")
