@@ -263,8 +263,16 @@ static const struct tc_member audit_entry_members[] = {
 	{.name = "subject", .type = TC_FIELD_STRING},
 	{.name = "action", .type = TC_FIELD_STRING},
 	{.name = "systemIds", .type = TC_FIELD_STRING, .flags = MANY},
-	{.name = "previous", .type = TC_FIELD_ANY, .flags = OPTIONAL},
-	{.name = "next", .type = TC_FIELD_ANY, .flags = OPTIONAL},
+	{.name = "previous",
+	 .type = TC_FIELD_ANY,
+	 .flags = OPTIONAL,
+	 .description =
+		 "What it was before, an object; of an incident: status, severity, and what it "
+		 "is about: title, updateId, linkId, ..."},
+	{.name = "next",
+	 .type = TC_FIELD_ANY,
+	 .flags = OPTIONAL,
+	 .description = "The same after the change"},
 	{.name = "actor", .type = TC_FIELD_STRING, .flags = OPTIONAL},
 	{.name = NULL},
 };

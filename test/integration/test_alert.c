@@ -177,7 +177,8 @@ static void test_life_of_an_alert(void **state)
 		      1);
 	assert_text("select kind || action || actor || systems::text || next::text from events",
 		    "incident.createdcreatedsource:alertmanager{db}"
-		    "{\"status\": \"investigating\", \"severity\": \"critical\"}");
+		    "{\"title\": \"It's {down}, \\\"NULL\\\"\", "
+		    "\"status\": \"investigating\", \"severity\": \"critical\"}");
 	assert_text("select labels->>'alertname' || state || count from alerts", "Afiring1");
 
 	assert_string_equal(send("[" FIRING("db", "b") "]"), "I");
@@ -192,11 +193,14 @@ static void test_life_of_an_alert(void **state)
 	assert_open(0);
 	assert_number("select count(*) from incident_updates where status_change = 'resolved'", 1);
 	assert_number("select count(*) from incident_systems where is_open", 0);
-	assert_text("select kind || action || previous::text || next::text from events where kind "
-		    "<> 'incident.created'",
-		    "incident.resolvedresolved{\"status\": \"investigating\", \"severity\": "
-		    "\"critical\"}"
-		    "{\"status\": \"resolved\", \"severity\": \"critical\"}");
+	assert_text(
+		"select kind || action || previous::text || (next - 'updateId')::text || ' by ' || "
+		"u.message from events join incident_updates u on u.id::text = next->>'updateId' "
+		"where kind <> 'incident.created'",
+		"incident.resolvedresolved{\"status\": \"investigating\", \"severity\": "
+		"\"critical\"}"
+		"{\"status\": \"resolved\", \"severity\": \"critical\"} by "
+		"Resolved: every alert that opened or joined this incident has resolved.");
 
 	assert_string_equal(send("[" FIRING("db", "a") "]"), "O");
 	assert_open(1);

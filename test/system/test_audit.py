@@ -41,6 +41,50 @@ def test_who_changed_what(start, database):
     assert audit(node)["entries"][:3] == entries
 
 
+def told_of(node, incident):
+    """[(action, id of an update before, and after), ...] of an incident, oldest first; and the entries."""
+    entries = audit(node, f"?subject={incident}")["entries"][::-1]
+    return [(entry["action"], entry.get("previous", {}).get("updateId"), entry.get("next", {}).get("updateId"))
+            for entry in entries], entries
+
+
+def test_what_it_was_about(node):
+    """Each change names the update it is about, and what is gone can still be called by its title; streams, which
+    everybody hears, tell neither. Seen to fail without updateId in add_update.sql, or in resolve.sql, and without the
+    title in delete.sql, or in open_batch.sql."""
+    title = "Disk full on db-1"
+    with Stream(node.anonymous) as stream:
+        incident = node.api.create("told", title=title)["id"]
+        path = f"/api/v1/incidents/{incident}"
+        said = node.api.post(f"{path}/updates", {"message": "m"}).json["id"]
+        assert node.api.call("PATCH", f"{path}/updates/{said}", {"message": "n"}).status == 200
+        fixing = node.api.post(f"{path}/updates", {"message": "m", "statusChange": "fixing"}).json["id"]
+        assert node.api.call("DELETE", f"{path}/updates/{said}").status == 204
+        assert node.api.post(f"{path}/resolve").status == 200
+        resolved = node.api.get(path).json["updates"][-1]["id"]
+        assert node.api.call("DELETE", path).status == 204
+        heard = stream.until(lambda event: event.name == "incident.deleted")
+    told, entries = told_of(node, incident)
+    assert told == [("created", None, None), ("commented", None, said), ("updated", said, said), ("updated", None, fixing),
+                    ("updated", said, None), ("resolved", None, resolved), ("deleted", None, None)]
+    assert entries[0]["next"]["title"] == entries[-1]["previous"]["title"] == title
+    assert not any(text in str(heard) for text in (title, said, fixing, resolved))
+
+
+def test_what_alerts_said(node):
+    """So do the changes that alerts make. Seen to fail without updateId in acknowledge.sql, or in resolve_incidents.sql."""
+    key = node.api.post("/api/v1/sources", {"name": "told"}).json["routingKey"]
+    payload = {"summary": "Down", "source": "alerted", "severity": "critical"}
+    for action in ("trigger", "acknowledge", "resolve"):
+        reply = node.anonymous.post("/v2/enqueue", {"routing_key": key, "event_action": action, "dedup_key": "told",
+                                                    "payload": payload})
+        assert reply.status == 202, reply
+    incident, = node.api.incidents("?systemId=alerted&includeResolved=true")["incidents"]
+    _, taken_up, resolved = [update["id"] for update in node.api.get(f"/api/v1/incidents/{incident['id']}").json["updates"]]
+    told, _ = told_of(node, incident["id"])
+    assert told == [("created", None, None), ("commented", None, taken_up), ("resolved", None, resolved)]
+
+
 def test_pages(start, database):
     """Every entry once, also while the copy lags behind: the reader's place is held back by hand."""
     node = start()

@@ -27,7 +27,7 @@ with item as (
 		array(select s.system_id from incident_systems s
 			where s.incident_id = first.incident_id order by s.position, s.system_id),
 		jsonb_build_object('status', status, 'severity', severity),
-		jsonb_build_object('status', status, 'severity', severity), actor
+		jsonb_build_object('status', status, 'severity', severity, 'updateId', update_id), actor
 	from first
 )
 insert into incident_updates (incident_id, id, message, created_by, created_by_name)

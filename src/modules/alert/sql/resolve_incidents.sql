@@ -31,7 +31,7 @@ with reported as (
 		array(select s.system_id from incident_systems s
 			where s.incident_id = target.id order by s.position, s.system_id),
 		jsonb_build_object('status', status, 'severity', severity),
-		jsonb_build_object('status', 'resolved', 'severity', severity),
+		jsonb_build_object('status', 'resolved', 'severity', severity, 'updateId', ($3::uuid[])[place]),
 		actor
 	from target
 )

@@ -19,7 +19,8 @@ with before as materialized (
 			when b.next_status = 'resolved' then 'resolved'
 			when b.status = 'resolved' then 'reopened' else 'updated' end,
 		b.systems, jsonb_build_object('status', b.status, 'severity', b.severity),
-		jsonb_build_object('status', coalesce(b.next_status, b.status), 'severity', b.severity), $6
+		jsonb_build_object('status', coalesce(b.next_status, b.status), 'severity', b.severity,
+			'updateId', $2::uuid), $6
 	from before b
 )
 insert into incident_updates as u

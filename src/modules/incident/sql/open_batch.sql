@@ -50,7 +50,7 @@ with request as materialized (
 ), told as (
 	insert into events (kind, subject, action, systems, next, actor)
 	select 'incident.created', id, 'created', systems,
-		jsonb_build_object('status', 'investigating', 'severity', severity), actor
+		jsonb_build_object('status', 'investigating', 'severity', severity, 'title', title), actor
 	from fresh
 )
 select ordinal, open_id is not null and open_id <> id as reused, unknown,

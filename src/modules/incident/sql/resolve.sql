@@ -13,7 +13,7 @@ with before as materialized (
 	insert into events (kind, subject, action, systems, previous, next, actor)
 	select 'incident.resolved', id, 'resolved', systems,
 		jsonb_build_object('status', status, 'severity', severity),
-		jsonb_build_object('status', 'resolved', 'severity', severity), $4
+		jsonb_build_object('status', 'resolved', 'severity', severity, 'updateId', $2::uuid), $4
 	from before
 )
 insert into incident_updates (incident_id, id, message, status_change, created_by, created_by_name)
