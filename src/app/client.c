@@ -72,6 +72,13 @@ static int add_headers(struct curl_slist **headers, bool has_body, struct tocsin
 	return add_header(headers, authorization, error);
 }
 
+static bool has_key(void)
+{
+	const char *key = getenv("TOCSIN_KEY");
+
+	return key && *key;
+}
+
 /* What the document's sentence says already is not said twice. */
 static void append_input_errors(struct tc_buffer *out, const char *detail, const json_t *errors)
 {
@@ -112,6 +119,8 @@ static int fail_with_problem(const char *url, const struct tc_buffer *body, long
 			http_status);
 	tc_buffer_append_format(&text, "%s%s%s", title, detail ? ": " : "", detail ? detail : "");
 	append_input_errors(&text, detail ? detail : "", json_object_get(problem, "errors"));
+	if (http_status == 401 && !has_key())
+		tc_buffer_append_text(&text, " (TOCSIN_KEY is not set)");
 	return tocsin_error_set(error, code, "the server answered %ld %s", http_status,
 				text.failed ? title : text.data);
 }

@@ -15,6 +15,7 @@
 #define INCIDENT_LINE "id status severity createdAt systemIds title"
 #define SYSTEM_LINE   "id discovered createdAt name"
 #define GROUP_LINE    "id systemCount createdAt name"
+#define OUTCOME_LINE  "id outcome detail"
 #define USER_LINE     "id role createdAt lastLoginAt name"
 /* A row without code. The other members of struct tc_remote follow. */
 #define CALLS(its_procedure, ...)                                                                  \
@@ -106,11 +107,11 @@ const struct tc_command tc_commands[] = {
 	       .names = "incidentId=incident linkId=link")},
 	{.name = "incident bulk-resolve",
 	 CALLS("bulkResolveIncidents", .words = "ids...", .names = "ids=id", .view = TC_VIEW_LIST,
-	       .member = "results"),
+	       .member = "results", .columns = OUTCOME_LINE),
 	 .help = "Exit status 1 if one of them could not be resolved; the others are.\n"},
 	{.name = "incident bulk-delete",
 	 CALLS("bulkDeleteIncidents", .words = "ids...", .names = "ids=id", .view = TC_VIEW_LIST,
-	       .member = "results"),
+	       .member = "results", .columns = OUTCOME_LINE),
 	 .help = "Exit status 1 if one of them could not be deleted; the others are.\n"},
 	{.name = "incident states",
 	 CALLS("getManyEntityStates", .words = "ids...", .names = "ids=id")},
@@ -122,7 +123,8 @@ const struct tc_command tc_commands[] = {
 	{.name = "incident by-system", CALLS("listOpenIncidentsBySystem", .view = TC_VIEW_DETAIL)},
 
 	{.name = "system list",
-	 CALLS("listSystems", .names = "groupId=group", .view = TC_VIEW_LIST, .member = "systems",
+	 CALLS("listSystems", .names = "groupId=group", .find = "listGroups",
+	       .find_field = "groupId", .view = TC_VIEW_LIST, .member = "systems",
 	       .columns = SYSTEM_LINE)},
 	{.name = "system show", CALLS("getSystem", .words = "id")},
 	{.name = "system create",

@@ -2,7 +2,9 @@
 #include "app/command.h"
 #include "app/remote.h"
 #include "base/macro.h"
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run(const struct tc_command *command, int argc, char **argv)
 {
@@ -56,11 +58,22 @@ static int explain(int argc, char **argv)
 	return TC_EXIT_USAGE;
 }
 
+/* A descriptor that was closed (tocsin ... >&-) would be that of the next socket or file, and what is printed go
+ * there. Open the wrong way, so that reading or writing fails as if it were closed. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(TC_EXIT_FAILED); /* nobody could be told */
+}
+
 int main(int argc, char **argv)
 {
 	int words = 0;
 	const struct tc_command *command;
 
+	fill_standard_descriptors();
 	if (argc > 1)
 		argv[1] = replace_option(argv[1]);
 	command = tc_command_find(argv + 1, argc - 1, &words);

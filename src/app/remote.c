@@ -321,12 +321,13 @@ static json_t *first_list(json_t *answer)
 static int resolve_name(struct request *request, struct tocsin_error *error)
 {
 	const struct tc_procedure *list = tc_procedure_find(request->remote->find);
-	struct tc_remote_word word;
-	const char *name = tc_remote_word(request->remote, 0, &word)
-				   ? json_string_value(json_object_get(request->input, word.field))
-				   : NULL;
+	struct tc_remote_word word = {0};
+	const char *field = request->remote->find_field, *name;
 	TC_CLEANUP(json_decref) json_t *input = json_object();
 
+	if (!field && tc_remote_word(request->remote, 0, &word))
+		field = word.field;
+	name = field ? json_string_value(json_object_get(request->input, field)) : NULL;
 	if (!name || is_uuid(name))
 		return TOCSIN_OK;
 	for (unsigned page = 0; page < PAGES_MAX; page++) {
@@ -342,8 +343,7 @@ static int resolve_name(struct request *request, struct tocsin_error *error)
 			const char *other = json_string_value(json_object_get(item, "name"));
 
 			if (other && strcasecmp(other, name) == 0) {
-				json_object_set(request->input, word.field,
-						json_object_get(item, "id"));
+				json_object_set(request->input, field, json_object_get(item, "id"));
 				return TOCSIN_OK;
 			}
 		}

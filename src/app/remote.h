@@ -22,6 +22,8 @@ struct tc_remote {
 	const char *columns; /* "id status title"; NULL: all that are simple */
 	/* The first word may be a name: this procedure lists what has `id` and `name`. NULL: it is an id. */
 	const char *find;
+	const char *
+		find_field; /* the field that may be a name, instead of the first word; NULL: that */
 	bool asks_password; /* even where the procedure does not need one */
 };
 

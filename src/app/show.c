@@ -11,14 +11,15 @@
 #define NAME_SIZE   64
 #define DEPTH_MAX   4 /* of objects in objects; below that JSON */
 
-/* What is shown of lists inside things, as far as something in the list has it: a system's links, unlike an
- * incident's, have no visibility. Other lists show all that is simple. */
+/* What is shown of lists inside things, and in maps inside them ({"updates": {ID: [...]}}), as far as something in
+ * the list has it: a system's links, unlike an incident's, have no visibility. Other lists show all that is simple. */
 static const struct nested {
 	const char *member, *columns;
 } nested_columns[] = {
 	{"updates", "id createdAt statusChange visibility createdByName message"},
 	{"links", "id visibility label url"},
 	{"contacts", "id type value label"},
+	{"incidents", "id status severity createdAt systemIds title"},
 };
 
 struct columns {
@@ -114,8 +115,13 @@ static void drop_empty_columns(struct columns *columns, json_t *objects)
 	columns->count = kept;
 }
 
+/* A column once. */
 static void add_column(struct columns *columns, const char *name, size_t length)
 {
+	for (unsigned i = 0; i < columns->count; i++)
+		if (strlen(columns->names[i]) == length &&
+		    strncmp(columns->names[i], name, length) == 0)
+			return;
 	if (columns->count < COLUMNS_MAX && length < NAME_SIZE)
 		snprintf(columns->names[columns->count++], NAME_SIZE, "%.*s", (int)length, name);
 }
@@ -123,7 +129,8 @@ static void add_column(struct columns *columns, const char *name, size_t length)
 static void choose_columns(struct columns *columns, json_t *objects, const char *names)
 {
 	const char *name;
-	json_t *value;
+	size_t index;
+	json_t *object, *value;
 
 	columns->count = 0;
 	for (; names && *names; names += strspn(names, " ")) {
@@ -132,10 +139,13 @@ static void choose_columns(struct columns *columns, json_t *objects, const char 
 	}
 	if (columns->count > 0)
 		return;
-	json_object_foreach(json_array_get(objects, 0), name, value)
+	json_array_foreach(objects, index, object)
 	{
-		if (is_simple(value))
-			add_column(columns, name, strlen(name));
+		json_object_foreach(object, name, value)
+		{
+			if (is_simple(value))
+				add_column(columns, name, strlen(name));
+		}
 	}
 }
 
@@ -237,16 +247,17 @@ static const char *columns_for(const char *member)
 	return NULL;
 }
 
-static void show_nested_table(const char *member, json_t *objects)
+static void show_nested_table(const char *names, json_t *objects)
 {
 	struct columns columns;
 
-	choose_columns(&columns, objects, columns_for(member));
+	choose_columns(&columns, objects, names);
 	drop_empty_columns(&columns, objects);
 	print_table(&columns, objects, true);
 }
 
-static void show_object(json_t *object, unsigned depth)
+/* `columns`: of lists whose name has none of its own; NULL: all. */
+static void show_object(json_t *object, const char *columns, unsigned depth)
 {
 	TC_BUFFER text = {0}, label_text = {0};
 	const char *name, *gap = depth > 1 ? "\n" : ""; /* before the next part */
@@ -265,14 +276,16 @@ static void show_object(json_t *object, unsigned depth)
 	}
 	json_object_foreach(object, name, value)
 	{
+		const char *own = columns_for(name) ? columns_for(name) : columns;
+
 		if (is_simple(value))
 			continue;
 		printf("%s%s\n", gap, visible(&label_text, name));
 		gap = "\n";
 		if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
-			show_nested_table(name, value);
+			show_nested_table(own, value);
 		else if (json_is_object(value) && depth < DEPTH_MAX)
-			show_object(value, depth + 1);
+			show_object(value, own, depth + 1);
 		else
 			printf("%s\n", text_of(&text, value));
 	}
@@ -295,7 +308,7 @@ void tc_show_detail(json_t *value)
 	TC_BUFFER text = {0};
 
 	if (json_is_object(value))
-		show_object(value, 1);
+		show_object(value, NULL, 1);
 	else if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
 		tc_show_table(value, NULL, true);
 	else if (json_is_string(value))

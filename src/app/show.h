@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* A table of objects. `columns`: "id status title", NULL: the simple members of the first object. */
+/* A table of objects. `columns`: "id status title", NULL: every simple member that one of them has. */
 void tc_show_table(json_t *objects, const char *columns, bool has_heading);
 /* Everything in a value: members one below the other, lists of objects as tables, text line by line. */
 void tc_show_detail(json_t *value);

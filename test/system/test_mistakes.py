@@ -111,6 +111,35 @@ def test_nothing_is_told_as_nothing(settings):
     assert good("incident", "states", made, **settings).startswith(f"{made}\nstatus ")
 
 
+def test_lists_in_lists_are_as_short_as_lists(settings):
+    """Seen to have every member of an update, or of an incident, as a column."""
+    made = json.loads(good("incident", "create", "--json", "--message=first", "Short", "short", **settings))["id"]
+    shown = good("incident", "updates", made, **settings)
+    assert shown.splitlines()[3].split() == "ID CREATED AT STATUS CHANGE VISIBILITY CREATED BY NAME MESSAGE".split()
+    by_system = good("incident", "by-system", **settings).partition("\nshort\n")[2].splitlines()
+    assert by_system[0].split() == "ID STATUS SEVERITY CREATED AT SYSTEM IDS TITLE".split() and made in by_system[1]
+
+
+def test_what_only_some_have_is_a_column(node, settings):
+    """Seen to be no column, as only the first thing in the list was looked at."""
+    absent = "00000000-0000-7000-8000-000000000000"
+    made = json.loads(good("incident", "create", "--json", "Columns", "columns", **settings))["id"]
+    done = run("incident", "bulk-resolve", made, absent, **settings)
+    assert done.returncode == 1 and f"There is no incident {absent}" in done.stdout, done
+    good("system", "create", "Described", "--id=described", "--description=why", **settings)
+    good("system", "create", "Bare", "--id=bare", **settings)
+    assert "DESCRIPTION" in good("call", "listSystems", "--limit=2", f"--url={node.url}", **settings)
+
+
+def test_a_group_is_found_by_name(settings):
+    """As an option, too: seen to be refused as no UUID."""
+    good("group", "create", "Named", **settings)
+    good("system", "create", "Grouped", "--id=grouped", **settings)
+    good("group", "add", "named", "grouped", **settings)
+    listed = json.loads(good("system", "list", "--group=NAMED", "--json", **settings))["systems"]
+    assert [system["id"] for system in listed] == ["grouped"]
+
+
 # ---- what is no server, or no good one ----
 
 @contextlib.contextmanager
@@ -185,7 +214,27 @@ def test_a_key_that_is_none(node):
         assert done.returncode == 1 and "TOCSIN_KEY" in done.stderr and node.key not in done.stderr, done
 
 
+def test_a_key_that_is_forgotten(node):
+    """What a server says of its headers helps nobody at a command line."""
+    done = run("incident", "create", "x", "y", TOCSIN_URL=node.url)
+    assert done.returncode == 1 and "(TOCSIN_KEY is not set)" in done.stderr
+    done = run("incident", "create", "x", "y", TOCSIN_URL=node.url, TOCSIN_KEY="wrong")
+    assert done.returncode == 1 and "401" in done.stderr and "not set" not in done.stderr
+
+
 # ---- output ----
+
+def test_a_closed_output_is_a_failure():
+    """What is printed while a connection is open goes nowhere else. Seen to be written to a descriptor of libcurl, and
+    called a success, without fill_standard_descriptors."""
+    with answering(200, "text/event-stream", b"id: 1\nevent: something.happened\ndata: {}\n\n") as url:
+        words = [BINARY, "events", "--limit=1", f"--url={url}"]
+        assert subprocess.run(words, env=environment({}), check=True, capture_output=True, text=True,
+                              timeout=60).stdout == "something.happened\n"
+        done = subprocess.run(["bash", "-c", 'exec "$@" >&-', "bash", *words], env=environment({}), check=False,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "Bad file descriptor" in done.stderr, done
+
 
 @pytest.mark.parametrize("words", [["incident", "list"], ["incident", "list", "--json"], ["help"], ["help", "--json"],
                                    ["help", "--mdoc"], ["--version"], ["completion", "bash"], ["call", "--help"],
