@@ -79,7 +79,7 @@ static bool has_key(void)
 	return key && *key;
 }
 
-/* What the document's sentence says already is not said twice. */
+/* What the document's sentence says already is not said twice. PagerDuty's errors are texts. */
 static void append_input_errors(struct tc_buffer *out, const char *detail, const json_t *errors)
 {
 	size_t index;
@@ -90,6 +90,8 @@ static void append_input_errors(struct tc_buffer *out, const char *detail, const
 		const char *pointer = json_string_value(json_object_get(error, "pointer"));
 		const char *reason = json_string_value(json_object_get(error, "detail"));
 
+		if (json_is_string(error))
+			tc_buffer_append_format(out, "; %s", json_string_value(error));
 		if (!pointer || !reason || (strstr(detail, pointer) && strstr(detail, reason)))
 			continue;
 		if (json_array_size(errors) == 1 && strstr(detail, reason))
@@ -105,7 +107,9 @@ static int fail_with_problem(const char *url, const struct tc_buffer *body, long
 {
 	TC_CLEANUP(json_decref)
 	json_t *problem = body->data ? json_loadb(body->data, body->length, 0, NULL) : NULL;
-	const char *title = json_string_value(json_object_get(problem, "title"));
+	const char *message = json_string_value(json_object_get(problem, "message"));
+	const char *title = message ? message /* PagerDuty's words */
+				    : json_string_value(json_object_get(problem, "title"));
 	const char *detail = json_string_value(json_object_get(problem, "detail"));
 	int code = http_status >= 500   ? TOCSIN_E_UNAVAILABLE
 		   : http_status == 404 ? TOCSIN_E_NOT_FOUND

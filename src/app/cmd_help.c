@@ -19,6 +19,8 @@ static json_t *describe_option(const struct tc_option *option)
 		json_array_append_new(choices, json_string(option->choices[i]));
 	if (choices)
 		json_object_set_new(described, "choices", choices);
+	if (option->fallback[0])
+		json_object_set_new(described, "default", json_string(option->fallback));
 	return described;
 }
 
@@ -69,6 +71,8 @@ static void print_roff(const char *text)
 
 static void print_mdoc_option(const struct tc_option *option)
 {
+	char notes[256];
+
 	printf(".It Fl \\&-%s", option->name);
 	if (option->is_optional)
 		printf(" Ns Oo = Ns Ar %s Oc", option->argument);
@@ -76,10 +80,9 @@ static void print_mdoc_option(const struct tc_option *option)
 		printf(" Ns = Ns Ar %s", option->argument);
 	printf("\n");
 	print_roff(option->help);
-	for (unsigned i = 0; option->choices && !option->is_optional && option->choices[i]; i++)
-		printf("%s%s", i == 0 ? "\n(" : ", ", option->choices[i]);
-	printf("%s%s\n", option->choices && !option->is_optional ? ")" : "",
-	       option->is_repeatable ? "; may be repeated" : "");
+	tc_option_notes(option, notes, sizeof(notes));
+	print_roff(notes);
+	putchar('\n');
 }
 
 static void print_mdoc_command(const struct tc_command *command)

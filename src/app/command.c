@@ -72,15 +72,6 @@ void tc_command_list(FILE *out, const char *group)
 	fprintf(out, "\ntocsin COMMAND --help says more.\n");
 }
 
-static void print_choices(const struct tc_option *option, FILE *out)
-{
-	if (!option->choices || option->is_optional)
-		return;
-	for (unsigned i = 0; option->choices[i]; i++)
-		fprintf(out, "%s%s", i == 0 ? " (" : ", ", option->choices[i]);
-	fputc(')', out);
-}
-
 void tc_command_help(const struct tc_command *command, FILE *out)
 {
 	struct tc_options options;
@@ -92,12 +83,11 @@ void tc_command_help(const struct tc_command *command, FILE *out)
 		summary);
 	tc_options_init(&options, command);
 	for (unsigned i = 0; i < options.count; i++) {
-		char text[2 * TC_OPTION_NAME_MAX + 8];
+		char text[2 * TC_OPTION_NAME_MAX + 8], notes[256];
 
 		tc_option_format(&options.list[i], text, sizeof(text));
-		fprintf(out, "  %-36s  %s", text, options.list[i].help);
-		print_choices(&options.list[i], out);
-		fprintf(out, "%s\n", options.list[i].is_repeatable ? "; may be repeated" : "");
+		tc_option_notes(&options.list[i], notes, sizeof(notes));
+		fprintf(out, "  %-36s  %s%s\n", text, options.list[i].help, notes);
 	}
 	if (command->help)
 		fprintf(out, "\n%s", command->help);

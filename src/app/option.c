@@ -106,7 +106,8 @@ static void add_field(struct tc_options *options, const struct tc_remote *remote
 	option->is_optional = field->type == TC_FIELD_BOOLEAN;
 	option->is_repeatable = field->type == TC_FIELD_STRINGS || field->type == TC_FIELD_UUIDS;
 	option->is_required =
-		(field->flags & TC_REQUIRED) && !tc_remote_default(remote, field->name, NULL, 0);
+		(field->flags & TC_REQUIRED) &&
+		!tc_remote_default(remote, field->name, option->fallback, sizeof(option->fallback));
 	if (field->type == TC_FIELD_BOOLEAN)
 		snprintf(option->argument, sizeof(option->argument), "BOOLEAN");
 	else
@@ -141,6 +142,22 @@ void tc_options_init(struct tc_options *options, const struct tc_command *comman
 			*add(options) = common[1];
 	}
 	*add(options) = help_option;
+}
+
+void tc_option_notes(const struct tc_option *option, char *ret_text, size_t size)
+{
+	bool has_choices = option->choices && !option->is_optional;
+	size_t length = 0;
+
+	*ret_text = '\0';
+	for (unsigned i = 0; has_choices && option->choices[i] && length < size; i++)
+		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
+					   i == 0 ? " (" : ", ", option->choices[i]);
+	if (length < size)
+		snprintf(ret_text + length, size - length, "%s%s%s%s%s", has_choices ? ")" : "",
+			 option->fallback[0] ? "; " : "", option->fallback,
+			 option->fallback[0] ? " unless given" : "",
+			 option->is_repeatable ? "; may be repeated" : "");
 }
 
 void tc_option_format(const struct tc_option *option, char *ret_text, size_t size)
@@ -189,7 +206,8 @@ void tc_option_usage(const struct tc_command *command, char *ret_text, size_t si
 			break;
 		tc_option_name(command->remote, word.field, name);
 		to_upper(name, upper);
-		length += (size_t)snprintf(ret_text + length, size - length, " %s%s", upper,
+		length += (size_t)snprintf(ret_text + length, size - length, " %s%s%s", upper,
+					   command->remote->find && i == 0 ? "|NAME" : "",
 					   word.takes_rest ? "..." : "");
 	}
 }

@@ -25,6 +25,8 @@ struct tc_option {
 	const struct tc_field *field; /* NULL: none */
 	const char *help;
 	const char *const *choices; /* NULL: anything */
+	char fallback
+		[TC_OPTION_NAME_MAX]; /* what it is unless given; "": nothing, or the help says */
 };
 
 struct tc_options {
@@ -41,5 +43,7 @@ void tc_options_init(struct tc_options *options, const struct tc_command *comman
 void tc_option_summary(const struct tc_command *command, char *ret_text, size_t size);
 /* The rest of the usage line: "[OPTION...] ID SYSTEM...". */
 void tc_option_usage(const struct tc_command *command, char *ret_text, size_t size);
+/* What the help says behind an option's sentence: " (a, b, c); b unless given; may be repeated". */
+void tc_option_notes(const struct tc_option *option, char *ret_text, size_t size);
 /* "--name=VALUE" as people read it. */
 void tc_option_format(const struct tc_option *option, char *ret_text, size_t size);

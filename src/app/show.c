@@ -2,7 +2,6 @@
 #include "app/show.h"
 
 #include "app/visible.h"
-#include "base/utf8.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,12 +172,12 @@ static void measure(struct columns *columns, json_t *objects, bool has_heading)
 	for (unsigned i = 0; i < columns->count; i++) {
 		const char *heading = heading_of(&text, columns->names[i]);
 
-		columns->widths[i] = has_heading ? tc_utf8_length(heading) : 0;
+		columns->widths[i] = has_heading ? tc_visible_width(heading) : 0;
 	}
 	json_array_foreach(objects, index, object)
 	{
 		for (unsigned i = 0; i < columns->count; i++) {
-			size_t width = tc_utf8_length(
+			size_t width = tc_visible_width(
 				text_of(&text, json_object_get(object, columns->names[i])));
 
 			columns->widths[i] = TC_MAX(columns->widths[i], width);
@@ -188,7 +187,7 @@ static void measure(struct columns *columns, json_t *objects, bool has_heading)
 
 static void print_cell(const struct columns *columns, unsigned column, const char *text)
 {
-	size_t width = tc_utf8_length(text);
+	size_t width = tc_visible_width(text);
 
 	fputs(text, stdout);
 	if (column + 1 == columns->count)
@@ -234,7 +233,7 @@ static size_t widest(json_t *object)
 	json_object_foreach(object, name, value)
 	{
 		if (is_simple(value))
-			width = TC_MAX(width, tc_utf8_length(visible(&text, name)));
+			width = TC_MAX(width, tc_visible_width(visible(&text, name)));
 	}
 	return width;
 }
@@ -270,7 +269,7 @@ static void show_object(json_t *object, const char *columns, unsigned depth)
 
 		if (!is_simple(value))
 			continue;
-		printf("%s%*s  %s\n", label, (int)(width - tc_utf8_length(label)), "",
+		printf("%s%*s  %s\n", label, (int)(width - tc_visible_width(label)), "",
 		       text_of(&text, value));
 		gap = "\n";
 	}

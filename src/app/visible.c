@@ -2,8 +2,10 @@
 #include "app/visible.h"
 
 #include "base/utf8.h"
+#include <locale.h>
 #include <stdint.h>
 #include <string.h>
+#include <wchar.h>
 
 #define CHARACTER_MAX 4 /* bytes */
 
@@ -67,4 +69,26 @@ void tc_visible_append(struct tc_buffer *out, const char *text)
 void tc_visible_append_lines(struct tc_buffer *out, const char *text)
 {
 	append(out, text, true);
+}
+
+size_t tc_visible_width(const char *line)
+{
+	/* wcwidth knows what the thread's locale does, and the program has none: LANG is no matter of a server's. */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL), before;
+	size_t width = 0;
+
+	if (!utf8)
+		return tc_utf8_length(line);
+	before = uselocale(utf8);
+	while (*line) {
+		uint32_t character = 0;
+		size_t length = decode(line, &character);
+		int columns = wcwidth((wchar_t)character);
+
+		width += length > 0 && columns >= 0 ? (size_t)columns : 1;
+		line += TC_MAX(length, 1u);
+	}
+	uselocale(before);
+	freelocale(utf8);
+	return width;
 }

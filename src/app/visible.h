@@ -14,3 +14,6 @@
 void tc_visible_append(struct tc_buffer *out, const char *text);
 /* The same, but line ends and tabs stay. */
 void tc_visible_append_lines(struct tc_buffer *out, const char *text);
+/* Columns that a line of visible text takes: two for what is wide (Chinese, most emoji), none for accents that
+ * join what is before them. */
+size_t tc_visible_width(const char *line);

@@ -57,6 +57,12 @@ def test_a_wrong_word_is_named(words, said):
     assert TRY in done.stderr and done.stderr.count("\n") == 2, done
 
 
+def test_help_says_what_is_so_unless_said():
+    """And what a name may stand for. Seen to say neither."""
+    assert "(minor, major, critical); major unless given\n" in good("incident", "create", "--help")
+    assert "usage: tocsin user update [OPTION...] ID|NAME\n" in good("user", "update", "--help")
+
+
 def test_groups_list_their_commands():
     done = run("incident", "link")
     assert done.returncode == 64 and "incident link remove" in done.stderr and "group list" not in done.stderr
@@ -83,6 +89,12 @@ def test_every_field_that_is_wrong_is_told(settings):
     done = run("incident", "create", "--severity=x", "", "there", **settings)
     assert done.returncode == 1 and "400 Bad Request: Invalid input: 2 errors" in done.stderr
     assert done.stderr.count("/title") == done.stderr.count("/severity") == 1, done
+
+
+def test_a_foreign_refusal_has_its_own_words(node, settings):
+    """PagerDuty's errors are no problem documents. Seen to be a number without a word."""
+    done = run("call", "ingestPagerDuty", "--routing_key=x", "--event_action=trigger", f"--url={node.url}")
+    assert done.returncode == 1 and "the server answered 400 " in done.stderr and "routing_key" in done.stderr, done
 
 
 def test_a_system_may_be_called_dots(settings):

@@ -57,11 +57,31 @@ static void test_lines(void **state)
 	assert_string_equal(out.data, "two\nlines\tand \\u001B\\u000D\n");
 }
 
+/* Seen to fail with tc_utf8_length in its place. */
+static void test_width(void **state)
+{
+	static const struct {
+		const char *line;
+		size_t width;
+	} widths[] = {
+		{"", 0},
+		{"plain \xc3\xa9 \xe2\x82\xac", 9},
+		{"\xe6\x97\xa5\xe6\x9c\xac", 4}, /* Chinese characters */
+		{"\xf0\x9f\x98\x80", 2},         /* an emoji */
+		{"e\xcc\x81", 1},                /* e and a combining acute accent */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(widths); i++)
+		assert_int_equal(tc_visible_width(widths[i].line), widths[i].width);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_width),
 	};
 
 	return cmocka_run_group_tests_name("visible", tests, NULL, NULL);
