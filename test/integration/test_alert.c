@@ -177,8 +177,7 @@ static void test_life_of_an_alert(void **state)
 		      1);
 	assert_text("select kind || action || actor || systems::text || next::text from events",
 		    "incident.createdcreatedsource:alertmanager{db}"
-		    "{\"title\": \"It's {down}, \\\"NULL\\\"\", "
-		    "\"status\": \"investigating\", \"severity\": \"critical\"}");
+		    "{\"status\": \"investigating\", \"severity\": \"critical\"}");
 	assert_text("select labels->>'alertname' || state || count from alerts", "Afiring1");
 
 	assert_string_equal(send("[" FIRING("db", "b") "]"), "I");

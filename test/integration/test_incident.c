@@ -2,8 +2,10 @@
  *
  * How each was seen to fail: without the trigger incident_systems_follow a resolved incident still counts
  * as open; without lock.sql two resolves at once both write an update; without the comparison of ids in
- * open_batch.sql a repeated create is told `reused`. */
+ * open_batch.sql a repeated create is told `reused`; a batch fails with another divisor in tocsin_uuid_time, with a
+ * wrong state in incident_opened_state, and without `on conflict do nothing` in open_batch.sql. */
 #include "base/memory.h"
+#include "base/uuid.h"
 #include "core/store.h"
 #include "modules/incident/incident.h"
 #include "pg/array.h"
@@ -290,6 +292,56 @@ static void test_repeated_create_knows_itself(void **state)
 	assert_events("incident.created/created");
 }
 
+/* Three systems that nobody knows, each named by two of three incidents of one batch. */
+static int open_three(struct tocsin_connection *connection, void *userdata,
+		      struct tocsin_error *error)
+{
+	static const char *const keys = "{1,2,3}";
+	static const char *const severities[] = {"minor", "major", "critical"};
+	static const char *const systems[] = {"{a,b}", "{c,a}", "{b,c}"};
+	char ids[3][TC_UUID_SIZE];
+	TC_INCIDENT_COLUMNS_SCOPED columns = {0};
+	TC_RESULT *rows = NULL;
+	int *opened = userdata, r;
+
+	for (unsigned i = 0; i < 3; i++) {
+		tc_uuid_new(ids[i]);
+		tc_incident_columns_add(&columns,
+					&(struct tc_incident_draft){.id = ids[i],
+								    .title = severities[i],
+								    .severity = severities[i],
+								    .systems = systems[i],
+								    .actor = "key:1"});
+	}
+	r = tc_incident_columns_finish(&columns, false, error);
+	if (!r)
+		r = tc_query(connection, &tc_sql_incident_try_keys, &keys, NULL, error);
+	if (!r)
+		r = tc_query(connection, &tc_sql_incident_open_batch, columns.values, &rows, error);
+	for (int row = 0; !r && row < PQntuples(rows); row++)
+		*opened += !tc_result_is_true(rows, row, TC_INCIDENT_OPEN_REUSED);
+	return r;
+}
+
+static void test_batch(void **state)
+{
+	int opened = 0;
+
+	(void)state;
+	assert_int_equal(tocsin_pool_transact(pool, open_three, &opened, NULL), TOCSIN_OK);
+	assert_int_equal(opened, 3);
+	assert_number("select count(*) from systems where discovered and name = id", 3);
+	assert_number("select count(*) from incident_systems where is_open", 6);
+	assert_number(
+		"select count(*) from incidents i join events e on e.subject = i.id::text where "
+		"e.next = jsonb_build_object('status', 'investigating', 'severity', i.title)",
+		3);
+	assert_number("select count(*) from incidents where created_at = updated_at and "
+		      "extract(epoch from created_at) * 1000 = "
+		      "('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint",
+		      3);
+}
+
 static void test_pages(void **state)
 {
 	struct tc_incident_filter filter = {.system = "a", .include_resolved = true, .limit = 4};
@@ -336,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup(test_life, clean),
 		cmocka_unit_test_setup(test_concurrent_resolves_are_one, clean),
 		cmocka_unit_test_setup(test_repeated_create_knows_itself, clean),
+		cmocka_unit_test_setup(test_batch, clean),
 		cmocka_unit_test_setup(test_pages, clean),
 	};
 

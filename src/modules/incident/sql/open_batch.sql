@@ -26,19 +26,20 @@ with request as materialized (
 			key_system, message, update_id, actor, actor_name, ordinal)
 	where ((select current_setting('tocsin.locked')::boolean[]))[r.ordinal]
 ), fresh as materialized (
-	select * from request where open_id is null and unknown is null
+	select *, tocsin_uuid_time(id) as opened_at from request where open_id is null and unknown is null
 ), member as materialized (
 	select f.id as incident_id, m.system_id, m.position
 	from fresh f, unnest(f.systems) with ordinality as m (system_id, position)
 ), discovered as (
-	-- In order, so that two transactions that discover the same systems cannot wait for each other.
+	-- In order, so that two transactions that discover the same systems cannot wait for each other. One that two
+	-- requests name conflicts with itself, which is less work than to look for those.
 	insert into systems (id, name, discovered)
-	select distinct system_id collate "C", system_id, true from member order by 1
+	select system_id, system_id, true from member order by system_id collate "C"
 	on conflict do nothing
 ), opened as (
 	insert into incidents (id, title, description, severity, suppress_notifications, health_override,
 		created_at, updated_at)
-	select id, title, description, severity, suppress, health, tocsin_uuid_time(id), tocsin_uuid_time(id)
+	select id, title, description, severity, suppress, health, opened_at, opened_at
 	from fresh
 ), placed as (
 	insert into incident_systems (incident_id, system_id, is_open, position)
@@ -50,14 +51,14 @@ with request as materialized (
 ), told as (
 	insert into events (kind, subject, action, systems, next, actor)
 	select 'incident.created', id, 'created', systems,
-		jsonb_build_object('status', 'investigating', 'severity', severity, 'title', title), actor
+		incident_opened_state(severity), actor
 	from fresh
 )
-select ordinal, open_id is not null and open_id <> id as reused, unknown,
-	case when open_id is not null then
-		(select d.document from incident_documents d where d.id = open_id)
-	else
-		incident_document(id, title, description, 'investigating', severity, suppress, health,
-			tocsin_uuid_time(id), tocsin_uuid_time(id), null, systems)
-	end as document
-from request
+select ordinal, false as reused, null as unknown,
+	incident_document(id, title, description, 'investigating', severity, suppress, health, opened_at, opened_at,
+		null, systems) as document
+from fresh
+union all
+select ordinal, open_id is not null and open_id <> id, unknown,
+	(select d.document from incident_documents d where d.id = open_id)
+from request where open_id is not null or unknown is not null
