@@ -26,5 +26,6 @@ struct tc_read {
  * (core/idempotency.h); blocks for it and for the answer. */
 void tc_read_run(struct tc_call *call);
 /* The `run_many` of such calls' jobs. A lost connection costs all of them a second try on another; a statement that fails
- * one for each, alone, one after the other. */
+ * one for each, alone, one after the other: the last of TC_EXECUTOR_GATHER_MAX waits for the pipeline and for all others
+ * (docs/architecture.md has the bounds). */
 void tc_read_run_many(struct tc_job *const *jobs, unsigned count);

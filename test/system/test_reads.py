@@ -5,15 +5,18 @@ a second lock, asked for before the first is let go, holds more of them on their
 
 How each was seen to fail: without run_many (core/procedure.c) each read is a round of its own; without run_each in
 core/read.c the whole round of a read that fails got 500, or 503 where SQLSTATE is one that says "try again"; with
-ATTEMPTS 1 there what was lost with a connection was not asked for again."""
+ATTEMPTS 1 there what was lost with a connection was not asked for again; with the first caller of a round taken for all
+of them, a manager saw what a viewer may."""
 import concurrent.futures
 import contextlib
+import urllib.parse
 import uuid
 
 import pytest
 
 from metrics import read
 from server import Server
+from session import SESSION
 from test_cache import INCIDENTS
 from waiting import wait_for
 
@@ -53,29 +56,33 @@ def shares(queued):
 
 
 @contextlib.contextmanager
-def on_their_way(node, database, ids):
-    """Asks for all: yields their replies-to-be, and how to ask for the processes that serve them, when two rounds are on
-    their way; and waits for all."""
+def on_their_way(node, database, asked, in_order=False):
+    """Asks for all, each (who asks, path), of which the first two are about incidents: yields their replies-to-be, and
+    how to ask for the processes that serve them, when two rounds are on their way; and waits for all."""
     waiters = lambda: [pid for pid, in database.rows(WAITERS)]
     taken, _, rounds = numbers(node)
-    with concurrent.futures.ThreadPoolExecutor(len(ids) + 1) as threads, \
+    with concurrent.futures.ThreadPoolExecutor(len(asked) + 1) as threads, \
             contextlib.closing(database.connect(application_name="test")) as first, \
             contextlib.closing(database.connect(application_name="test")) as second:
-        ask = lambda id: threads.submit(node.anonymous.get, f"{INCIDENTS}/{id}")
+        ask = lambda one: threads.submit(one[0].get, one[1])
+        queued = lambda count: wait_for(lambda: numbers(node)[:2] == [taken + THREADS, count], "the others queue")
         first.cursor().execute(LOCK)
         replies = []
-        for n, id in enumerate(ids[:THREADS], 1):
-            replies.append(ask(id))
+        for n, one in enumerate(asked[:THREADS], 1):
+            replies.append(ask(one))
             wait_for(lambda: len(waiters()) == n, "a thread is held")
-        replies += map(ask, ids[THREADS:])
-        wait_for(lambda: numbers(node)[:2] == [taken + THREADS, len(ids) - THREADS], "the others queue")
+        for n, one in enumerate(asked[THREADS:], 1):
+            replies.append(ask(one))
+            if in_order:
+                queued(n)
+        queued(len(asked) - THREADS)
         locked = threads.submit(second.cursor().execute, LOCK)
         wait_for(lambda: database.value(LOCK_WAITS), "the second lock is asked for")
         first.cursor().execute("rollback")
         locked.result()
         wait_for(lambda: len(waiters()) == THREADS, "two rounds are held")
-        together = shares(len(ids) - THREADS)
-        assert numbers(node) == [taken + THREADS + together, len(ids) - THREADS - together, rounds + 2 * THREADS]
+        together = shares(len(asked) - THREADS)
+        assert numbers(node) == [taken + THREADS + together, len(asked) - THREADS - together, rounds + 2 * THREADS]
         yield replies, waiters
         second.cursor().execute("rollback")
         concurrent.futures.wait(replies)
@@ -83,6 +90,10 @@ def on_their_way(node, database, ids):
 
 def unknown():
     return str(uuid.uuid4())
+
+
+def by_anybody(node, ids):
+    return [(node.anonymous, f"{INCIDENTS}/{id}") for id in ids]
 
 
 def check(ids, replies):
@@ -93,7 +104,7 @@ def check(ids, replies):
 
 def test_each_gets_its_own_answer(node, module_database, incidents):
     nobody = unknown()
-    with on_their_way(node, module_database, incidents + [nobody]) as (replies, _):
+    with on_their_way(node, module_database, by_anybody(node, incidents + [nobody])) as (replies, _):
         pass
     *found, missed = replies
     check(incidents, found)
@@ -103,7 +114,7 @@ def test_each_gets_its_own_answer(node, module_database, incidents):
 def test_a_lost_connection_costs_no_answer(node, module_database, incidents):
     for id in incidents:  # not from the cache
         assert node.api.call("PATCH", f"{INCIDENTS}/{id}", {"severity": "minor"}).status == 200
-    with on_their_way(node, module_database, incidents) as (replies, waiters):
+    with on_their_way(node, module_database, by_anybody(node, incidents)) as (replies, waiters):
         lost = waiters()
         for pid in lost:
             module_database.rows("select pg_terminate_backend(%s)", (pid,))
@@ -116,11 +127,67 @@ def test_a_read_that_fails_fails_alone(node, module_database, incidents, state, 
     broken = node.api.create(f"broken {state}", initialMessage="here")["id"]
     for id in incidents:
         assert node.api.call("PATCH", f"{INCIDENTS}/{id}", {"title": state}).status == 200
-    with module_database.connect() as session, session.cursor() as cursor:
-        cursor.execute(BROKEN % state)
+    sound = module_database.value("select pg_get_functiondef('incident_update_document'::regproc)")
     ids = incidents[:-1] + [broken, incidents[-1]]
-    with on_their_way(node, module_database, ids) as (replies, _):
-        pass
+    with contextlib.closing(module_database.connect(application_name="test")) as session, session.cursor() as cursor:
+        cursor.execute(BROKEN % state)
+        with on_their_way(node, module_database, by_anybody(node, ids)) as (replies, _):
+            pass
+        cursor.execute(sound)
     failed = replies.pop(-2)
     check(incidents, replies)
     assert failed.result().status == status
+
+
+# What each sees of an incident's updates and links.
+SEES = {"anonymous": ["public"], "viewer": ["public", "logged_in"], "manager": ["public", "logged_in", "internal"]}
+
+
+def make_incident(node, name):
+    """One with an edited update and a link for everybody, for those who are signed in, and for those who manage."""
+    made = node.api.create(f"{name} system")["id"]
+    for visibility in SEES["manager"]:
+        said = node.api.post(f"{INCIDENTS}/{made}/updates", {"message": "first", "visibility": visibility})
+        linked = node.api.post(f"{INCIDENTS}/{made}/links", {"url": f"http://{name}/{visibility}", "visibility": visibility})
+        edited = node.api.call("PATCH", f"{INCIDENTS}/{made}/updates/{said.json['id']}", {"message": f"{name} {visibility}"})
+        assert (said.status, linked.status, edited.status) == (201, 201, 200)
+    return f"{INCIDENTS}/{made}"
+
+
+def see_incident(name, role, found):
+    assert [update["message"] for update in found["updates"]] == [f"{name} {visibility}" for visibility in SEES[role]]
+    assert [link["url"] for link in found["links"]] == [f"http://{name}/{visibility}" for visibility in SEES[role]]
+    assert all(("editHistory" in update) == (role == "manager") for update in found["updates"])
+
+
+def make_system(node, name):
+    path = f"/api/v1/systems/{urllib.parse.quote(name)}"
+    assert node.api.post("/api/v1/systems", {"id": name, "name": name}).status == 201
+    assert node.api.post(f"{path}/contacts", {"type": "email", "value": f"{name}@example.org"}).status == 201
+    return path
+
+
+def see_system(name, role, found):
+    assert found["id"] == name
+    contacts = [contact["value"] for contact in found.get("contacts", [])]
+    assert contacts == ([] if role == "anonymous" else [f"{name}@example.org"])
+
+
+def test_each_sees_its_own_view(node, module_database):
+    """Callers of every kind, incidents and systems in one round: each has the thing that it asked for, and of it what it
+    may see, no more and no less. Nothing comes from the cache: all is new."""
+    things = [(f"thing-{n}", make, see) for n in range(4) for make, see in
+              ((make_incident, see_incident), (make_system, see_system))][:-1]
+    paths = {(name, see): make(node, name) for name, make, see in things}
+    callers = {"anonymous": node.anonymous, **{role: node.api.as_role(role) for role in ("viewer", "manager")}}
+    asked = [(name, see, role) for name, _, see in things for role in SEES]
+    # Those in front are held one by one; behind them the first round has ten of both kinds and all callers, the next five.
+    asked.sort(key=lambda one: one not in (("thing-0", see_incident, "anonymous"), ("thing-1", see_incident, "anonymous")))
+    for api in callers.values():
+        assert api.get(SESSION).status == 200  # from now on their keys are known without a look
+    with on_their_way(node, module_database, [(callers[role], paths[name, see]) for name, see, role in asked],
+                      in_order=True) as (replies, _):
+        pass
+    for (name, see, role), reply in zip(asked, (reply.result() for reply in replies)):
+        assert reply.status == 200, (name, role, reply)
+        see(name, role, reply.json)
