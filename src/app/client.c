@@ -114,6 +114,7 @@ static int fail_with_problem(const char *url, const struct tc_buffer *body, long
 	int code = http_status >= 500   ? TOCSIN_E_UNAVAILABLE
 		   : http_status == 404 ? TOCSIN_E_NOT_FOUND
 					: TOCSIN_E_INVALID;
+	int length = detail ? (int)strlen(detail) : 0;
 	TC_BUFFER text = {0};
 
 	if (!title)
@@ -121,7 +122,9 @@ static int fail_with_problem(const char *url, const struct tc_buffer *body, long
 			error, code,
 			"%.200s answered %ld without saying why: is it a Tocsin server?", url,
 			http_status);
-	tc_buffer_append_format(&text, "%s%s%s", title, detail ? ": " : "", detail ? detail : "");
+	length -= length > 0 && detail[length - 1] == '.'; /* more may follow */
+	tc_buffer_append_format(&text, "%s%s%.*s", title, detail ? ": " : "", length,
+				detail ? detail : "");
 	append_input_errors(&text, detail ? detail : "", json_object_get(problem, "errors"));
 	if (http_status == 401 && !has_key())
 		tc_buffer_append_text(&text, " (TOCSIN_KEY is not set)");
@@ -143,6 +146,10 @@ static int perform(CURL *curl, const char *url, struct tc_buffer *answer,
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
 	code = curl_easy_perform(curl);
+	if (answer->failed)
+		return tocsin_error_set(error, TOCSIN_E_INVALID,
+					"%.200s answered more than %zu MiB", url,
+					ANSWER_MAX / 1024 / 1024);
 	if (code != CURLE_OK)
 		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE, "%.200s: %s", url,
 					reason[0] ? reason : curl_easy_strerror(code));

@@ -163,7 +163,8 @@ def answering(status, content_type, body):
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # nobody has to read to the end
+                self.wfile.write(body)
 
         def log_message(self, *_):
             pass
@@ -203,11 +204,22 @@ def test_errors_and_names_move_no_cursor():
     (200, "text/html", b"<html>", "something that is not JSON"),
     (502, "text/html", b"<html>bad gateway", "answered 502 without saying why: is it a Tocsin server?"),
     (301, "text/html", b"", "answered 301 without saying why: is it a Tocsin server?"),
+    (422, "application/problem+json", b'{"title": "T", "detail": "D.", "errors": [{"pointer": "/p", "detail": "d"}]}',
+     "the server answered 422 T: D; /p d\n"),
 ])
 def test_something_else_answers(status, content_type, body, said):
+    """Seen to be a number without a word."""
     with answering(status, content_type, body) as url:
         done = run("incident", "list", f"--url={url}")
-    assert done.returncode == 1 and f"{url}/api/v1/incidents" in done.stderr and said in done.stderr, done
+    assert done.returncode == 1 and said in done.stderr and not done.stdout, done
+    assert (f"{url}/api/v1/incidents" in done.stderr) == (status != 422)
+
+
+def test_an_answer_that_does_not_end():
+    """Seen to be one that could not be written "to disk/application"."""
+    with answering(200, "application/json", b" " * (16 * 1024 * 1024 + 1)) as url:
+        done = run("incident", "list", f"--url={url}")
+    assert done.returncode == 1 and "answered more than 16 MiB" in done.stderr, done
 
 
 @pytest.mark.parametrize("command", [["incident", "list"], ["events"]])
