@@ -216,7 +216,7 @@ def test_something_else_answers(status, content_type, body, said):
 
 
 def test_an_answer_that_does_not_end():
-    """Seen to be one that could not be written "to disk/application"."""
+    """Seen to be a failure to write, as libcurl calls it."""
     with answering(200, "application/json", b" " * (16 * 1024 * 1024 + 1)) as url:
         done = run("incident", "list", f"--url={url}")
     assert done.returncode == 1 and "answered more than 16 MiB" in done.stderr, done
