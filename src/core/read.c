@@ -74,10 +74,17 @@ static bool is_about_statement(const struct tocsin_error *error)
 	       strncmp(error->sqlstate, "57P", 3) != 0;
 }
 
-static void run_each(struct tc_job *const *jobs, unsigned count)
+/* Each by itself from now on, on whichever thread is free; the first one here. */
+static void run_apart(struct tc_job *const *jobs, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		tc_call_run(tc_call_from_job(jobs[i]));
+	struct tc_executor *executor = tc_call_app(tc_call_from_job(jobs[0]))->work;
+
+	for (unsigned i = 1; i < count; i++) {
+		jobs[i]->run_many = NULL;
+		if (tc_executor_submit(executor, jobs[i]) != TOCSIN_OK) /* full, or closed */
+			tc_call_run(tc_call_from_job(jobs[i]));
+	}
+	tc_call_run(tc_call_from_job(jobs[0]));
 }
 
 void tc_read_run_many(struct tc_job *const *jobs, unsigned count)
@@ -90,7 +97,7 @@ void tc_read_run_many(struct tc_job *const *jobs, unsigned count)
 		tc_pipeline_deinit(&pipeline);
 		result = query(jobs, count, &pipeline, &error);
 		if (result != TOCSIN_OK && is_about_statement(&error)) {
-			run_each(jobs, count);
+			run_apart(jobs, count);
 			return;
 		}
 	}

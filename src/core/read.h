@@ -25,7 +25,6 @@ struct tc_read {
 /* Reads and answers. Threads: any that may wait for a connection of the work pool, or is joined to one
  * (core/idempotency.h); blocks for it and for the answer. */
 void tc_read_run(struct tc_call *call);
-/* The `run_many` of such calls' jobs. A lost connection costs all of them a second try on another; a statement that fails
- * one for each, alone, one after the other: the last of TC_EXECUTOR_GATHER_MAX waits for the pipeline and for all others
- * (docs/architecture.md has the bounds). */
+/* The `run_many` of such calls' jobs. A lost connection costs all of them a second try on another. Where a statement
+ * fails, each goes its own way, back into the queue, and fails alone (docs/architecture.md has the bounds). */
 void tc_read_run_many(struct tc_job *const *jobs, unsigned count);

@@ -3,10 +3,10 @@
 Nothing here depends on who is faster: a lock in the database holds two reads, one a thread, while the others queue; and
 a second lock, asked for before the first is let go, holds more of them on their way, in two rounds.
 
-How each was seen to fail: without run_many (core/procedure.c) each read is a round of its own; without run_each in
-core/read.c the whole round of a read that fails got 500, or 503 where SQLSTATE is one that says "try again"; with
-ATTEMPTS 1 there what was lost with a connection was not asked for again; with the first caller of a round taken for all
-of them, a manager saw what a viewer may."""
+How each was seen to fail: without run_many (core/procedure.c) each read is a round of its own; without run_apart in
+core/read.c the whole round of a read that fails got 500, or 503 where SQLSTATE is one that says "try again"; where it ran
+them itself no other thread took any of them; with ATTEMPTS 1 there what was lost with a connection was not asked for
+again; with the first caller of a round taken for all of them, a manager saw what a viewer may."""
 import concurrent.futures
 import contextlib
 import urllib.parse
@@ -124,19 +124,23 @@ def test_a_lost_connection_costs_no_answer(node, module_database, incidents):
 
 @pytest.mark.parametrize("state, status", [("P0001", 500), ("53400", 503), ("57014", 503)])
 def test_a_read_that_fails_fails_alone(node, module_database, incidents, state, status):
+    """And no thread has to do again by itself what a whole round was to do: others of it may run elsewhere."""
     broken = node.api.create(f"broken {state}", initialMessage="here")["id"]
     for id in incidents:
         assert node.api.call("PATCH", f"{INCIDENTS}/{id}", {"title": state}).status == 200
     sound = module_database.value("select pg_get_functiondef('incident_update_document'::regproc)")
-    ids = incidents[:-1] + [broken, incidents[-1]]
+    ids = incidents[:THREADS + 1] + [broken] + incidents[THREADS + 1:]
+    taken = numbers(node)[0]
     with contextlib.closing(module_database.connect(application_name="test")) as session, session.cursor() as cursor:
         cursor.execute(BROKEN % state)
-        with on_their_way(node, module_database, by_anybody(node, ids)) as (replies, _):
+        with on_their_way(node, module_database, by_anybody(node, ids), in_order=True) as (replies, _):
             pass
         cursor.execute(sound)
-    failed = replies.pop(-2)
+    failed = replies.pop(THREADS + 1)
     check(incidents, replies)
     assert failed.result().status == status
+    again = 1 + (len(ids) - THREADS) // THREADS - 1  # the first round but for one, which needs nobody else
+    assert numbers(node)[0] == taken + len(ids) + again
 
 
 # What each sees of an incident's updates and links.
