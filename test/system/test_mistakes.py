@@ -155,10 +155,13 @@ def test_a_group_is_found_by_name(settings):
 # ---- what is no server, or no good one ----
 
 @contextlib.contextmanager
-def answering(status, content_type, body):
-    """The address of a server that always says this."""
+def answering(*answers):
+    """The address of a server that says these, each (status, type, body), one after the other, and the last for good."""
+    left = list(answers)
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            status, content_type, body = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
@@ -187,17 +190,27 @@ SAFE = r"\u001B]0;owned\u0007\u202Edne\u009B"
 def test_errors_and_names_move_no_cursor():
     """Everything that a person sees of an answer, not only the cells of tables. Seen to come through in each place."""
     problem = json.dumps({"title": "x", "detail": HOSTILE, "errors": [{"pointer": "/" + HOSTILE, "detail": "no"}]})
-    with answering(409, "application/problem+json", problem.encode()) as url:
+    with answering((409, "application/problem+json", problem.encode())) as url:
         done = run("incident", "list", f"--url={url}")
     assert done.returncode == 1 and done.stderr.count(SAFE) == 2 and "\x1b" not in done.stderr, done
     page = json.dumps({"incidents": [{"id": HOSTILE}], "nextCursor": HOSTILE, HOSTILE: [{HOSTILE: HOSTILE}]})
-    with answering(200, "application/json", page.encode()) as url:
+    with answering((200, "application/json", page.encode())) as url:
         for done in (run("incident", "list", f"--url={url}"), run("call", "listIncidents", f"--url={url}")):
             assert done.returncode == 0 and SAFE in done.stdout, done
             assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(done.stdout + done.stderr), done
-    with answering(200, "text/plain", f"a\tb\n{HOSTILE}".encode()) as url:
+    with answering((200, "text/plain", f"a\tb\n{HOSTILE}".encode())) as url:
         assert run("call", "getMetrics", f"--url={url}").stdout == f"a\tb\n{SAFE}\n"
         assert json.loads(run("call", "getMetrics", "--json", f"--url={url}").stdout) == f"a\tb\n{HOSTILE}"
+
+
+def test_reasons_move_no_cursor():
+    """Nor does what a server says while its events are followed. Seen to come through without tell_retry."""
+    said = (200, "text/event-stream", b"retry: 1\nevent: something.happened\ndata: {}\n\n")
+    problem = json.dumps({"title": "x", "detail": HOSTILE})
+    with answering(said, (503, "application/problem+json", problem.encode()), said) as url:
+        done = run("events", "--limit=2", f"--url={url}")
+    assert done.returncode == 0 and done.stdout == 2 * "something.happened\n"
+    assert f"answered 503 x: {SAFE}; trying again\n" in done.stderr and "\x1b" not in done.stderr, done
 
 
 @pytest.mark.parametrize("status, content_type, body, said", [
@@ -209,7 +222,7 @@ def test_errors_and_names_move_no_cursor():
 ])
 def test_something_else_answers(status, content_type, body, said):
     """Seen to be a number without a word."""
-    with answering(status, content_type, body) as url:
+    with answering((status, content_type, body)) as url:
         done = run("incident", "list", f"--url={url}")
     assert done.returncode == 1 and said in done.stderr and not done.stdout, done
     assert (f"{url}/api/v1/incidents" in done.stderr) == (status != 422)
@@ -217,7 +230,7 @@ def test_something_else_answers(status, content_type, body, said):
 
 def test_an_answer_that_does_not_end():
     """Seen to be a failure to write, as libcurl calls it."""
-    with answering(200, "application/json", b" " * (16 * 1024 * 1024 + 1)) as url:
+    with answering((200, "application/json", b" " * (16 * 1024 * 1024 + 1))) as url:
         done = run("incident", "list", f"--url={url}")
     assert done.returncode == 1 and "answered more than 16 MiB" in done.stderr, done
 
@@ -251,7 +264,7 @@ def test_a_key_that_is_forgotten(node):
 def test_a_closed_output_is_a_failure():
     """What is printed while a connection is open goes nowhere else. Seen to be written to a descriptor of libcurl, and
     called a success, without fill_standard_descriptors."""
-    with answering(200, "text/event-stream", b"id: 1\nevent: something.happened\ndata: {}\n\n") as url:
+    with answering((200, "text/event-stream", b"id: 1\nevent: something.happened\ndata: {}\n\n")) as url:
         words = [BINARY, "events", "--limit=1", f"--url={url}"]
         assert subprocess.run(words, env=environment({}), check=True, capture_output=True, text=True,
                               timeout=60).stdout == "something.happened\n"
