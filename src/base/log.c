@@ -1,6 +1,6 @@
 /* base/log.c: see log.h. A line is built in memory and written by one write(2), so that lines of
- * different threads do not mix. Control characters and broken UTF-8 become '?': whoever sends us text
- * cannot forge a line. */
+ * different threads do not mix. Control characters, those that turn the order of text, and broken UTF-8 become
+ * '?': whoever sends us text cannot forge a line. */
 #include "base/log.h"
 
 #include "base/buffer.h"
@@ -40,19 +40,23 @@ bool tc_log_is_enabled(enum tc_log_level level)
 static void clean(char *text)
 {
 	size_t length = strlen(text);
-	bool valid;
+	char *to = text;
 
 	while (length > 0 && text[length - 1] == '\n') /* libpq ends its sentences with one */
 		text[--length] = '\0';
-	valid = tc_utf8_is_valid(text, length);
-	for (size_t i = 0; i < length; i++) {
-		unsigned char byte = (unsigned char)text[i];
+	while (*text) {
+		uint32_t character = 0;
+		size_t size = tc_utf8_decode(text, &character);
 
-		if (byte == '\n')
-			text[i] = ' ';
-		else if (byte < 0x20 || byte == 0x7f || (!valid && byte >= 0x80))
-			text[i] = '?';
+		if (size == 0 || tc_utf8_is_hidden(character)) {
+			*to++ = (char)(character == '\n' ? ' ' : '?');
+		} else {
+			memmove(to, text, size);
+			to += size;
+		}
+		text += TC_MAX(size, 1u);
 	}
+	*to = '\0';
 }
 
 static void write_line(const char *line, size_t length)

@@ -1,8 +1,10 @@
 /* base/utf8.c: see utf8.h; table 3-7 of the Unicode Standard ("Well-Formed UTF-8 Byte Sequences"). */
 #include "base/utf8.h"
 
-#include <stdint.h>
+#include "base/macro.h"
 #include <string.h>
+
+#define CHARACTER_MAX 4 /* bytes */
 
 /* What may follow a lead byte: bytes in all, and the range of the second; others are 80..BF. */
 struct lead {
@@ -92,4 +94,38 @@ size_t tc_utf8_prefix(const char *text, size_t characters)
 			break;
 	}
 	return i;
+}
+
+size_t tc_utf8_decode(const char *text, uint32_t *ret_character)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t length = step(p, strnlen(text, CHARACTER_MAX));
+	uint32_t character = length > 1 ? p[0] & (0xFFu >> (length + 1)) : p[0];
+
+	if (length == 0)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		character = character << 6 | (p[i] & 0x3F);
+	*ret_character = character;
+	return length;
+}
+
+/* In order. */
+static const struct range {
+	uint32_t first, last;
+} hidden[] = {
+	{0x00, 0x1F},     /* C0 */
+	{0x7F, 0x9F},     /* DEL, C1 */
+	{0x061C, 0x061C}, /* Arabic letter mark */
+	{0x200E, 0x200F}, /* left-to-right and right-to-left marks */
+	{0x2028, 0x202E}, /* separators of lines and paragraphs; embeddings and overrides */
+	{0x2066, 0x206F}, /* isolates; controls that Unicode deprecates */
+};
+
+bool tc_utf8_is_hidden(uint32_t character)
+{
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(hidden) && hidden[i].first <= character; i++)
+		if (character <= hidden[i].last)
+			return true;
+	return false;
 }
