@@ -5,6 +5,7 @@
 #include "app/server.h"
 #include "app/version.h"
 #include "core/openapi.h"
+#include "modules/auth/auth_role.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ int tc_server_open_openapi(struct tc_server *server, struct tocsin_error *error)
 		.tables_count = tc_procedure_tables_count,
 		.schemas = tc_schemas,
 		.version = TC_VERSION,
-		.anonymous_rules = TC_RULE_INCIDENT_READ | TC_RULE_SYSTEM_READ,
+		.anonymous_rules = server->config->anonymous_read ? TC_AUTH_DEFAULT_RULES : 0,
 	};
 	int result = tc_openapi_format(&options, &server->openapi, error);
 

@@ -8,6 +8,7 @@ import pytest
 from api import PROBLEM, Api
 from server import new_key
 from session import HEARD_S, PASSWORD, SESSION, USERS, Session, cookie_of, log_in, make_user, try_login
+from test_openapi import describe, operations
 from waiting import wait_for
 
 CHANGE = f"{SESSION}/password"
@@ -289,7 +290,10 @@ def test_change_password_of_a_user_who_goes(node, module_database):
 # ---- anonymous reading off ----
 
 def test_without_anonymous_reading(start):
+    """The server's description says so, too: seen to offer every reading to everybody, whatever the setting."""
     node = start(TOCSIN_ANONYMOUS_READ="false")
+    described = operations(describe(node))
+    assert {name for name, (_, _, operation) in described.items() if {} in operation["security"]} == {"getSession", "logOut"}
     made = node.api.create("hidden")
     reads = ["/api/v1/incidents", f"/api/v1/incidents/{made['id']}", "/api/v1/systems/hidden/suppression"]
     viewer = log_in(node.url, make_user(node.api, "viewer")["name"])
