@@ -5,7 +5,6 @@
 #include "app/client.h"
 #include "app/command.h"
 #include "app/show.h"
-#include "app/visible.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include <jansson.h>
@@ -113,14 +112,6 @@ static bool receive(const char *bytes, size_t length, void *userdata)
 	return !is_done(follower);
 }
 
-static void tell_retry(const char *reason)
-{
-	TC_BUFFER message = {0};
-
-	tc_visible_append(&message, reason); /* perhaps a server's words */
-	fprintf(stderr, "tocsin events: %s; trying again\n", message.data ? message.data : "?");
-}
-
 static int follow(const struct tc_command *command, struct follower *follower)
 {
 	const struct tc_client_stream request = {.url = follower->url,
@@ -150,7 +141,8 @@ static int follow(const struct tc_command *command, struct follower *follower)
 		wait_ms = follower->printed > before || !wait_ms
 				  ? follower->retry_ms
 				  : TC_MIN(wait_ms * 2, RETRY_MAX_MS);
-		tell_retry(result ? error.message : "the server ended the stream");
+		tc_command_say("tocsin events: %s; trying again",
+			       result ? error.message : "the server ended the stream");
 		poll(NULL, 0, wait_ms);
 	}
 }

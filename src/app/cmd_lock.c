@@ -66,10 +66,9 @@ static int run_held(const struct request *request, const struct tc_config *confi
 	if (result == TOCSIN_OK)
 		result = tc_guard_run(request->argv, lost_fd, ret_status, &lost, error);
 	if (result == TOCSIN_OK && lost) {
-		fprintf(stderr,
-			"tocsin lock run: the lock on '%s' was lost while the command ran; it was "
-			"told to stop\n",
-			request->key);
+		tc_command_say("tocsin lock run: the lock on '%s' was lost while the command ran; "
+			       "it was told to stop",
+			       request->key);
 		*ret_status = TC_EXIT_LOST;
 	}
 	return result;
@@ -87,7 +86,7 @@ static int run(const struct request *request, const struct tc_config *config)
 	result = run_held(request, config, database.conninfo, &status, &error);
 	tc_database_deinit(&database);
 	if (result == TOCSIN_E_LOCK_BUSY || result == TOCSIN_E_LOCK_TIMEOUT) {
-		fprintf(stderr, "tocsin lock run: '%s' is held by somebody else\n", request->key);
+		tc_command_say("tocsin lock run: '%s' is held by somebody else", request->key);
 		return TC_EXIT_BUSY;
 	}
 	return result == TOCSIN_OK ? status : tc_command_failed(request->command, &error);

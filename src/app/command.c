@@ -4,6 +4,7 @@
 #include "app/config.h"
 #include "app/option.h"
 #include "app/visible.h"
+#include "base/memory.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,24 +100,39 @@ void tc_command_help(const struct tc_command *command, FILE *out)
 	}
 }
 
-int tc_command_misused(const struct tc_command *command, const char *format, ...)
+void tc_command_say(const char *format, ...)
 {
+	TC_FREE char *text = NULL;
+	TC_BUFFER line = {0};
 	va_list arguments;
 
-	fprintf(stderr, "tocsin %s: ", command->name);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
 	va_end(arguments);
-	fprintf(stderr, "\ntry: tocsin %s --help\n", command->name);
+	tc_visible_append(&line, text ? text : "out of memory");
+	tc_buffer_append(&line, "\n", 1);
+	fflush(stdout); /* a failure shows at the end: tc_command_finish */
+	fputs(line.failed ? "out of memory\n" : line.data, stderr);
+}
+
+int tc_command_misused(const struct tc_command *command, const char *format, ...)
+{
+	TC_FREE char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	tc_command_say("tocsin %s: %s", command->name, text ? text : "out of memory");
+	tc_command_say("try: tocsin %s --help", command->name);
 	return TC_EXIT_USAGE;
 }
 
 int tc_command_failed(const struct tc_command *command, const struct tocsin_error *error)
 {
-	TC_BUFFER message = {0};
-
-	tc_visible_append(&message, error->message); /* perhaps a server's words */
-	fprintf(stderr, "tocsin %s: %s\n", command->name, message.data ? message.data : "?");
+	tc_command_say("tocsin %s: %s", command->name, error->message);
 	return TC_EXIT_FAILED;
 }
 
@@ -210,7 +226,7 @@ int tc_command_configure(const struct tc_command *command, struct tc_config *ret
 	struct tocsin_error error;
 
 	if (tc_config_init(ret_config, &error) != TOCSIN_OK) {
-		fprintf(stderr, "tocsin %s: %s\n", command->name, error.message);
+		tc_command_say("tocsin %s: %s", command->name, error.message);
 		return TC_EXIT_CONFIG;
 	}
 	tc_log_setup(ret_config->log_level, ret_config->log_json);

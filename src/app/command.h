@@ -68,6 +68,10 @@ int tc_cmd_help(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_lock_run(const struct tc_command *command, int argc, char **argv);
 int tc_cmd_version(const struct tc_command *command, int argc, char **argv);
 
+/* A line on standard error, behind the data where both go to one place. All of it is made visible (app/visible.h): it
+ * has words of a server, or of whoever filled a script's variable. Blocks; a write that fails is not told. */
+void tc_command_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* getopt_long with one way to complain. Add TC_HELP_OPTION to `options`. Returns the option's value, -1 when
  * there are no more, or a negative TC_OPTION_... when the command is to end with *ret_status. */
 #define TC_HELP_OPTION                                                                             \

@@ -2,12 +2,12 @@
  * signals (signalfd), the loss of the lock. */
 #include "app/guard.h"
 
+#include "app/command.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
@@ -86,7 +86,7 @@ static int run_child(char *const *argv, int lost_fd, int signal_fd, const sigset
 	int status = 0, result, reason = spawn(argv, mask, &pid);
 
 	if (reason != 0) {
-		fprintf(stderr, "tocsin: cannot run %s: %s\n", argv[0], strerror(reason));
+		tc_command_say("tocsin: cannot run %s: %s", argv[0], strerror(reason));
 		*ret_status = reason == ENOENT ? 127 : 126;
 		*ret_lost = false;
 		return TOCSIN_OK;

@@ -51,10 +51,11 @@ static int explain(int argc, char **argv)
 		tc_command_list(stderr, group[0] ? group : NULL);
 		return TC_EXIT_USAGE;
 	}
-	fprintf(stderr, "tocsin%s%s: %s \"%s\"\ntry: tocsin help%s%s\n", group[0] ? " " : "", group,
-		argv[words][0] == '-' ? "options follow a command, here is none before"
-				      : "there is no command",
-		argv[words], group[0] ? " " : "", group);
+	tc_command_say("tocsin%s%s: %s \"%s\"", group[0] ? " " : "", group,
+		       argv[words][0] == '-' ? "options follow a command, here is none before"
+					     : "there is no command",
+		       argv[words]);
+	tc_command_say("try: tocsin help%s%s", group[0] ? " " : "", group);
 	return TC_EXIT_USAGE;
 }
 

@@ -7,10 +7,9 @@
 #include "app/password.h"
 #include "app/procedures.h"
 #include "app/show.h"
-#include "app/visible.h"
+#include "base/buffer.h"
 #include "base/memory.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,29 +355,15 @@ static int resolve_name(struct request *request, struct tocsin_error *error)
 
 /* --- the answer --- */
 
-/* Beside the data, and behind it where both go to one place. */
-static void __attribute__((format(printf, 1, 2))) tell(const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout); /* a failure shows at the end: tc_command_finish */
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-}
-
 static void show_list(const struct tc_remote *remote, json_t *answer)
 {
 	const char *next = json_string_value(json_object_get(answer, "nextCursor"));
-	TC_BUFFER cursor = {0};
 	json_t *list =
 		remote->member ? json_object_get(answer, remote->member) : first_list(answer);
 
 	tc_show_table(list, remote->columns, true);
-	tc_visible_append(&cursor, next ? next : "");
-	if (cursor.length > 0)
-		tell("there are more: --cursor=%s", cursor.data);
+	if (next)
+		tc_command_say("there are more: --cursor=%s", next);
 }
 
 /* Whether one of many was not done: the exit status says so, too. */
@@ -418,7 +403,7 @@ static int show(const struct request *request, json_t *answer)
 		line = json_pack("[O]", inner ? inner : answer);
 		tc_show_table(line, remote->columns, false);
 		if (json_is_true(json_object_get(answer, "reused")))
-			tell("this incident was open already");
+			tc_command_say("this incident was open already");
 		break;
 	case TC_VIEW_DETAIL:
 		tc_show_detail(inner ? inner : answer);

@@ -49,12 +49,16 @@ def test_what_every_program_has():
     # A variable of a script that is not set. Seen to be asked of the server, which knows no such path.
     (["incident", "show", ""], "id must not be empty"),
     (["call", "getIncident", "--id="], "id must not be empty"),
+    # Nor one that somebody else filled. Seen to clear the terminal.
+    (["incident", "show", "a", "b\x1b[2J"], r"one argument too many: b\u001B[2J"),
+    (["incident", "list", "--\x1b[2J"], r"option --\u001B[2J is unknown"),
+    (["incident\x1b[2J"], r'there is no command "incident\u001B[2J"'),
 ])
 def test_a_wrong_word_is_named(words, said):
     """In two lines: a list of all commands would hide it. No server is asked."""
     done = run(*words, TOCSIN_URL="http://127.0.0.1:1")
     assert done.returncode == 64 and not done.stdout and said in done.stderr, done
-    assert TRY in done.stderr and done.stderr.count("\n") == 2, done
+    assert TRY in done.stderr and done.stderr.count("\n") == 2 and "\x1b" not in done.stderr, done
 
 
 def test_help_says_what_is_so_unless_said():
@@ -204,7 +208,7 @@ def test_errors_and_names_move_no_cursor():
 
 
 def test_reasons_move_no_cursor():
-    """Nor does what a server says while its events are followed. Seen to come through without tell_retry."""
+    """Nor does what a server says while its events are followed. Seen to come through where it was printed as it is."""
     said = (200, "text/event-stream", b"retry: 1\nevent: something.happened\ndata: {}\n\n")
     problem = json.dumps({"title": "x", "detail": HOSTILE})
     with answering(said, (503, "application/problem+json", problem.encode()), said) as url:
@@ -285,7 +289,7 @@ def test_a_full_disk_is_a_failure(settings, words):
 
 
 def test_what_is_beside_the_data_comes_behind_it(settings):
-    """Where both go to one place. Seen to stand before or within the table without the fflush of tell()."""
+    """Where both go to one place. Seen to stand before or within the table without the fflush of tc_command_say."""
     for number in range(2):
         good("incident", "create", f"paged {number}", "paged", **settings)
     done = subprocess.run([BINARY, "incident", "list", "--system=paged", "--limit=1"], env=environment(settings), text=True,
