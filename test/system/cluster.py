@@ -29,9 +29,11 @@ _given_ports = set()
 
 def free_port():
     """One below those that the kernel gives to clients: none of them takes it before it is used, nor while who listens
-    there is killed and started again. No port twice."""
+    there is killed and started again. No port twice, nor one that another worker of this run may give."""
     lowest_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in random.sample(range(LOWEST_PORT, max(lowest_of_clients, LOWEST_PORT + 1000)), 1000):
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    ports = range(LOWEST_PORT + int(worker.removeprefix("gw")), max(lowest_of_clients, LOWEST_PORT + 1000), int(workers))
+    for port in random.sample(ports, len(ports)):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             if port not in _given_ports:
