@@ -30,6 +30,17 @@ struct tc_event_position tc_event_position_get(const PGresult *rows, int row, in
 	};
 }
 
+int tc_event_horizon_get(const PGresult *rows, int column, struct tc_event_position *ret_position,
+			 struct tocsin_error *error)
+{
+	if (PQntuples(rows) == 0)
+		return tocsin_error_set(error, TOCSIN_E_DATABASE,
+					"the table event_horizon has lost its row: start a node "
+					"again, which makes it anew");
+	*ret_position = tc_event_position_get(rows, 0, column);
+	return TOCSIN_OK;
+}
+
 /* Columns of fetch_events.sql; fetch_events_brief.sql has the first of them. */
 enum { TRANSACTION, SEQUENCE, KIND, SUBJECT, ACTION, SYSTEMS, DOCUMENT, LIFECYCLE };
 
@@ -66,6 +77,7 @@ int tc_events_look(struct tocsin_connection *connection, const struct tc_event_p
 {
 	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE], limit[12];
 	const char *const values[] = {transaction, sequence, limit};
+	struct tc_event_position removed;
 	TC_PIPELINE pipeline;
 	unsigned page, known, held;
 	int result;
@@ -79,12 +91,14 @@ int tc_events_look(struct tocsin_connection *connection, const struct tc_event_p
 	known = tc_pipeline_add(&pipeline, &tc_sql_core_events_resume, values);
 	held = tc_pipeline_add(&pipeline, &tc_sql_core_events_held, NULL);
 	result = tc_pipeline_run(&pipeline, error);
+	if (result == TOCSIN_OK)
+		result = tc_event_horizon_get(pipeline.results[known], 1, &removed, error);
 	if (result)
 		return result;
 	*ret_outlook = (struct tc_event_outlook){
 		.is_known = tc_result_is_true(pipeline.results[known], 0, 0),
 		.is_held = tc_result_is_true(pipeline.results[held], 0, 0),
-		.removed = tc_event_position_get(pipeline.results[known], 0, 1),
+		.removed = removed,
 	};
 	take_rows(ret_events, tc_take(pipeline.results[page]), is_brief);
 	return TOCSIN_OK;

@@ -65,6 +65,9 @@ void tc_events_deinit(struct tc_events *events);
 
 /* Reads the position in columns `column` and `column` + 1 of a row. */
 struct tc_event_position tc_event_position_get(const PGresult *rows, int row, int column);
+/* The same of the one row that a statement on event_horizon gives; TOCSIN_E_DATABASE where the table lost its row. */
+int tc_event_horizon_get(const PGresult *rows, int column, struct tc_event_position *ret_position,
+			 struct tocsin_error *error);
 
 /* How far a reader is behind. */
 #define TC_EVENT_READERS_MAX 16

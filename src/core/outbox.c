@@ -126,7 +126,7 @@ static int find_back(struct tocsin_connection *connection, const char *back,
 	int result = tc_query(connection, &tc_sql_core_events_start, &back, &rows, error);
 
 	if (result == TOCSIN_OK)
-		*ret_position = tc_event_position_get(rows, 0, 0);
+		result = tc_event_horizon_get(rows, 0, ret_position, error);
 	return result;
 }
 
@@ -275,6 +275,8 @@ static int find_start(struct tc_outbox *outbox, struct tocsin_error *error)
 	int result = tocsin_pool_acquire(outbox->options.pool, &connection, error);
 
 	snprintf(back, sizeof(back), "%u", TC_OUTBOX_REPLAY);
+	if (result == TOCSIN_OK)
+		result = tc_query(connection, &tc_sql_core_keep_horizon, NULL, NULL, error);
 	if (result == TOCSIN_OK)
 		result = find_back(connection, back, &outbox->position, error);
 	return result;

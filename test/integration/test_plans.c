@@ -139,6 +139,7 @@ static const struct tc_plan core[] = {
 	{&tc_sql_core_fetch_events, "(" UNREAD ", 500)"},
 	{&tc_sql_core_fetch_events_brief, "(" UNREAD ", 500)"},
 	{&tc_sql_core_find_answer, "(" HASH(5) ", 86400)"},
+	{&tc_sql_core_keep_horizon, ""},
 	{&tc_sql_core_listen, NULL}, /* has no plan */
 	{&tc_sql_core_notify, "('x')"},
 	{&tc_sql_core_reader_advance, "('audit', '52', 49950)"},

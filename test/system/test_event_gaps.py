@@ -1,4 +1,5 @@
 """Nodes that did not read events: those that were gone before, and those that no stream wanted."""
+import pathlib
 import signal
 import subprocess
 import threading
@@ -10,6 +11,7 @@ from server import Server
 from waiting import wait_for
 
 LIFECYCLE = "incident.lifecycle.changed"
+REMOVE = pathlib.Path(__file__).parents[2] / "src/core/sql/remove_events.sql"
 
 
 def forget_events(database):
@@ -82,6 +84,35 @@ def test_a_database_that_lost_what_it_had():
                 told = [stream.next(), stream.next()]
                 assert [event.data["incidentId"] for event in told] == [kept, kept]
                 assert node.api.get(f"/api/v1/incidents/{made[-1]}").status == 404
+
+
+def removed(database):
+    """How many events retention removes now, whatever their age."""
+    database.rows(f"deallocate all; prepare removal as {REMOVE.read_text()}; select 1")
+    return database.value("execute removal (0, 500)")
+
+
+def test_a_lost_horizon(start, database):
+    """The row that says what was removed is gone, as after tables were restored one by one. Nodes say so and serve on,
+    nothing more is removed, and the next node that starts makes it anew: then events are told again, and who remembers
+    what may be gone is told of a gap. Seen: nodes crashed, and events went without a note."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        node.api.create("before")
+        stream.until(lambda event: event.name == LIFECYCLE)
+        forget_events(database)
+        database.rows("delete from event_horizon returning 1")
+        told = node.api.create("meanwhile")["id"]
+        wait_for(lambda: "the table event_horizon has lost its row" in node.log, "the node says so")
+        unread = "select count(*) from events e join event_readers r on (r.transaction, r.position) < (e.transaction, e.sequence)"
+        wait_for(lambda: database.value(unread) == 0, "durable readers have read all")
+        assert removed(database) == 0
+        other = start()
+        assert stream.next().name == "events.gap"
+        assert [stream.next().data["incidentId"] for _ in range(2)] == [told, told]
+        with Stream(other.anonymous, last_id=stream.parser.first_id) as back:
+            assert back.next().name == "events.gap"
+        assert removed(database) > 0
 
 
 def brief(node):

@@ -1,4 +1,5 @@
--- Removes some of the oldest events: those older than so many seconds that every reader has read.
+-- Removes some of the oldest events: those older than so many seconds that every reader has read. None while
+-- event_horizon has no row to note it in.
 -- $1 seconds; $2 most events
 -- columns: count of those removed
 with oldest as materialized (
@@ -9,6 +10,7 @@ with oldest as materialized (
 		and o.transaction < pg_snapshot_xmin(pg_current_snapshot())
 		and not exists (select from event_readers r
 			where (r.transaction, r.position) < (o.transaction, o.sequence))
+		and exists (select from event_horizon)
 ), gone as (
 	-- By their place, which rows that never change keep: a join might read all events.
 	delete from events where ctid = any (array(select ctid from doomed))
