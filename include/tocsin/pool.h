@@ -17,6 +17,7 @@
 #pragma once
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <tocsin/error.h>
 
@@ -45,6 +46,10 @@ struct tocsin_pool_options {
 	unsigned idle_timeout_ms;      /* an idle connection is closed after this long; > 0 */
 	unsigned idle_tx_timeout_ms;   /* idle_in_transaction_session_timeout by SET; 0: leave it */
 	unsigned lock_timeout_ms;      /* lock_timeout by SET; 0: leave it */
+	/* plan_cache_mode = force_generic_plan by SET: a prepared statement is planned once a connection, for
+	 * any parameters. For statements whose plans were looked at so: without it, the server may plan some
+	 * anew at every execution. false: leave it. */
+	bool has_generic_plans;
 	/* Called from the watcher thread or from a thread inside acquire, never with a lock held. */
 	void (*notice)(enum tocsin_pool_notice notice, const char *pool, const char *detail,
 		       void *userdata);

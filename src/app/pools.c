@@ -22,6 +22,7 @@ int tc_pools_new_events(struct tocsin_pool **ret_pool, const struct tc_config *c
 		.max = TC_POOLS_EVENTS_MAX,
 		.connection_timeout_ms = config->connection_timeout_ms,
 		.idle_timeout_ms = config->idle_timeout_ms,
+		.has_generic_plans = true,
 		.notice = log_notice,
 	};
 
@@ -42,6 +43,7 @@ int tc_pools_new(struct tocsin_pool **ret_pool, const struct tc_config *config,
 		.idle_timeout_ms = config->idle_timeout_ms,
 		.idle_tx_timeout_ms = is_lock ? config->lock_idle_tx_timeout_ms : 0,
 		.lock_timeout_ms = is_lock ? config->lock_timeout_ms : 0,
+		.has_generic_plans = !is_lock,
 		.notice = log_notice,
 	};
 

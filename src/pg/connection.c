@@ -127,9 +127,11 @@ static int apply_settings(struct tocsin_connection *connection,
 			  const struct tc_connection_settings *settings, struct tocsin_error *error)
 {
 	char idle_tx_timeout_ms[16], lock_timeout_ms[16];
-	const char *values[] = {idle_tx_timeout_ms, lock_timeout_ms};
+	const char *values[] = {idle_tx_timeout_ms, lock_timeout_ms,
+				settings->has_generic_plans ? "force_generic_plan" : NULL};
 
-	if (settings->idle_tx_timeout_ms == 0 && settings->lock_timeout_ms == 0)
+	if (settings->idle_tx_timeout_ms == 0 && settings->lock_timeout_ms == 0 &&
+	    !settings->has_generic_plans)
 		return TOCSIN_OK;
 	snprintf(idle_tx_timeout_ms, sizeof(idle_tx_timeout_ms), "%u",
 		 settings->idle_tx_timeout_ms);
@@ -138,7 +140,7 @@ static int apply_settings(struct tocsin_connection *connection,
 		values[0] = NULL;
 	if (settings->lock_timeout_ms == 0)
 		values[1] = NULL;
-	return tc_query(connection, &tc_sql_pg_set_timeouts, values, NULL, error);
+	return tc_query(connection, &tc_sql_pg_set_session, values, NULL, error);
 }
 
 int tc_connection_open(struct tocsin_connection **ret_connection,

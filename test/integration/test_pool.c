@@ -2,7 +2,7 @@
  * connections, shutting down. (What it does when connections die: test_pool_death.c.)
  *
  * Seen to fail: without the bound in take_or_wait, bounds (a fourth connection); with waiters pushed to
- * the front, order (39 before 0); with release keeping everything, dirty; without set_timeouts.sql,
+ * the front, order (39 before 0); with release keeping everything, dirty; without set_session.sql,
  * settings; with close signalling nobody, close (it takes until the waiters' deadlines); with free not
  * waiting for what is in use, free (abort in a destroyed mutex). */
 #include "support/crew.h"
@@ -281,16 +281,18 @@ static void test_dirty_is_closed(void **state)
 	}
 }
 
-/* Mechanism: the SETs after connecting, on the lock pool only. */
+/* Mechanism: the SETs after connecting, each only where it is asked for. */
 static void test_settings(void **state)
 {
 	static const struct {
 		enum tocsin_pool_purpose purpose;
 		unsigned idle_tx_timeout_ms, lock_timeout_ms;
-		const char *idle_tx, *lock;
+		bool has_generic_plans;
+		const char *idle_tx, *lock, *plans;
 	} rows[] = {
-		{TOCSIN_POOL_LOCK, 1234, 4321, "1234ms", "4321ms"},
-		{TOCSIN_POOL_WORK, 0, 0, "0", "0"},
+		{TOCSIN_POOL_LOCK, 1234, 4321, false, "1234ms", "4321ms", "auto"},
+		{TOCSIN_POOL_WORK, 0, 0, true, "0", "0", "force_generic_plan"},
+		{TOCSIN_POOL_WORK, 0, 0, false, "0", "0", "auto"},
 	};
 	struct fixture *fixture = *state;
 	struct tocsin_error error;
@@ -308,14 +310,17 @@ static void test_settings(void **state)
 						  .connection_timeout_ms = TC_PATIENCE_MS,
 						  .idle_timeout_ms = TC_PATIENCE_MS,
 						  .idle_tx_timeout_ms = rows[i].idle_tx_timeout_ms,
-						  .lock_timeout_ms = rows[i].lock_timeout_ms},
+						  .lock_timeout_ms = rows[i].lock_timeout_ms,
+						  .has_generic_plans = rows[i].has_generic_plans},
 					  &error));
 		assert_ok(tocsin_pool_acquire(fixture->pool, &connection, &error));
-		result = PQexec(tocsin_connection_pg(connection),
-				"select current_setting('idle_in_transaction_session_timeout'),"
-				" current_setting('lock_timeout')");
+		result = PQexec(
+			tocsin_connection_pg(connection),
+			"select current_setting('idle_in_transaction_session_timeout'),"
+			" current_setting('lock_timeout'), current_setting('plan_cache_mode')");
 		assert_string_equal(PQgetvalue(result, 0, 0), rows[i].idle_tx);
 		assert_string_equal(PQgetvalue(result, 0, 1), rows[i].lock);
+		assert_string_equal(PQgetvalue(result, 0, 2), rows[i].plans);
 		PQclear(result);
 		tocsin_pool_release(connection);
 		fixture->pool = tocsin_pool_free(fixture->pool);
