@@ -13,7 +13,7 @@ static bool is_live(void *userdata)
 {
 	const struct tc_app *app = userdata;
 
-	return tc_hints_is_connected(app->hints);
+	return tc_hints_is_connected(app->hints) && tc_outbox_is_reading(app->outbox);
 }
 
 /* Something may have been missed. */

@@ -34,9 +34,9 @@ int tc_event_horizon_get(const PGresult *rows, int column, struct tc_event_posit
 			 struct tocsin_error *error)
 {
 	if (PQntuples(rows) == 0)
-		return tocsin_error_set(error, TOCSIN_E_DATABASE,
-					"the table event_horizon has lost its row: start a node "
-					"again, which makes it anew");
+		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND,
+					"the table event_horizon has lost its row, which nodes "
+					"make anew");
 	*ret_position = tc_event_position_get(rows, 0, column);
 	return TOCSIN_OK;
 }

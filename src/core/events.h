@@ -57,7 +57,8 @@ struct tc_event_outlook {
 
 /* The next events after a position, in order, TC_EVENTS_MAX at most, and their outlook, in one round trip; those
  * that something may still come before are left for later. Brief events (`is_brief`) cost the database little
- * (measured: 0.06 ms a page, and 2.1 ms with documents). On success deinit *ret_events. */
+ * (measured: 0.06 ms a page, and 2.1 ms with documents). NOT_FOUND: event_horizon lost its row. On success deinit
+ * *ret_events. */
 int tc_events_look(struct tocsin_connection *connection, const struct tc_event_position *after,
 		   bool is_brief, struct tc_events *ret_events,
 		   struct tc_event_outlook *ret_outlook, struct tocsin_error *error);
@@ -65,7 +66,7 @@ void tc_events_deinit(struct tc_events *events);
 
 /* Reads the position in columns `column` and `column` + 1 of a row. */
 struct tc_event_position tc_event_position_get(const PGresult *rows, int row, int column);
-/* The same of the one row that a statement on event_horizon gives; TOCSIN_E_DATABASE where the table lost its row. */
+/* The same of the one row that a statement on event_horizon gives; TOCSIN_E_NOT_FOUND where the table lost its row. */
 int tc_event_horizon_get(const PGresult *rows, int column, struct tc_event_position *ret_position,
 			 struct tocsin_error *error);
 

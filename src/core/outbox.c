@@ -3,7 +3,8 @@
  * Hints of this node's own commits come back to it; they carry its name, and are not listened to.
  *
  * Locking: `mutex` guards `position` and the counts for those who ask, and `must_stop`; the thread alone
- * moves them. `wanted` is atomic: of many commits in a row all but the first pay one exchange. */
+ * moves them. `wanted` is atomic: of many commits in a row all but the first pay one exchange. So is `is_failing`, which every
+ * cached answer asks for. */
 #include "core/outbox.h"
 
 #include "base/clock.h"
@@ -36,7 +37,7 @@ struct tc_outbox {
 	struct tc_events *page; /* the thread's */
 	pthread_t thread;
 	bool is_started;
-	atomic_bool wanted;
+	atomic_bool wanted, is_failing;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed; /* wanted or must_stop */
 	bool must_stop;
@@ -161,6 +162,9 @@ static int read_page(struct tc_outbox *outbox, struct tocsin_connection *connect
 	int result = tc_events_look(connection, &after, !want_documents(outbox, NULL), outbox->page,
 				    ret_outlook, error);
 
+	/* This look has failed even so: that is said, and the next one finds the row. */
+	if (result == TOCSIN_E_NOT_FOUND)
+		tc_query(connection, &tc_sql_core_keep_horizon, NULL, NULL, error);
 	if (result)
 		return result;
 	*ret_is_last = false;
@@ -207,7 +211,6 @@ static void *run(void *argument)
 {
 	struct tc_outbox *outbox = argument;
 	uint64_t pace_ms = 0, look_ms = 0, held_ms = HELD_MS;
-	bool has_failed = false;
 
 	while (wait_for_look(outbox, pace_ms, look_ms)) {
 		struct tocsin_error error;
@@ -217,9 +220,8 @@ static void *run(void *argument)
 		/* Before the look: a commit from now on may be too late for it. */
 		atomic_store(&outbox->wanted, false);
 		result = look(outbox, &is_held, &error);
-		if (result && !has_failed)
+		if (!atomic_exchange(&outbox->is_failing, result != TOCSIN_OK) && result)
 			tc_log_warning("outbox.failed", "cannot read events: %s", error.message);
-		has_failed = result != TOCSIN_OK;
 		held_ms = is_held ? TC_MIN(held_ms * 2, TC_OUTBOX_LOOK_MS) : HELD_MS;
 		pace_ms = tc_clock_ms() + TC_OUTBOX_PACE_MS;
 		look_ms = tc_clock_ms() + (is_held ? held_ms : TC_OUTBOX_LOOK_MS);
@@ -367,6 +369,11 @@ struct tc_outbox *tc_outbox_free(struct tc_outbox *outbox)
 	pthread_mutex_destroy(&outbox->mutex);
 	free(outbox);
 	return NULL;
+}
+
+bool tc_outbox_is_reading(const struct tc_outbox *outbox)
+{
+	return !atomic_load(&outbox->is_failing);
 }
 
 struct tc_event_position tc_outbox_position(struct tc_outbox *outbox)

@@ -78,6 +78,9 @@ TC_DEFINE_CLEANUP(struct tc_outbox *, tc_outbox_free);
  * the others. Costs next to nothing when called often. Does not block. NULL allowed. */
 void tc_outbox_committed(struct tc_outbox *outbox);
 
+/* False from a look that failed until one does not: meanwhile changes are not heard of. Any thread; does not block. */
+bool tc_outbox_is_reading(const struct tc_outbox *outbox);
+
 /* Everything up to here has been handed on. */
 struct tc_event_position tc_outbox_position(struct tc_outbox *outbox);
 void tc_outbox_get_stats(struct tc_outbox *outbox, struct tc_outbox_stats *ret_stats);

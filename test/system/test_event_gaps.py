@@ -4,6 +4,7 @@ import signal
 import subprocess
 import threading
 
+import pytest
 from cluster import Cluster
 from events import Stream
 from metrics import value
@@ -92,27 +93,65 @@ def removed(database):
     return database.value("execute removal (0, 500)")
 
 
-def test_a_lost_horizon(start, database):
-    """The row that says what was removed is gone, as after tables were restored one by one. Nodes say so and serve on,
-    nothing more is removed, and the next node that starts makes it anew: then events are told again, and who remembers
-    what may be gone is told of a gap. Seen: nodes crashed, and events went without a note."""
+def lose_horizon(database):
+    database.rows("delete from event_horizon returning 1")
+
+
+@pytest.mark.parametrize("is_empty", (False, True))
+def test_a_lost_horizon(start, database, is_empty):
+    """The row that says what was removed is gone, as after tables were restored one by one, with events or without.
+    Nodes say so and make it anew: then who remembers what may be gone is told of a gap, and streams of what comes. Seen:
+    nodes crashed, and events went without a note."""
     node = start()
     with Stream(node.anonymous) as stream:
         node.api.create("before")
         stream.until(lambda event: event.name == LIFECYCLE)
         forget_events(database)
-        database.rows("delete from event_horizon returning 1")
-        told = node.api.create("meanwhile")["id"]
+        if not is_empty:
+            node.api.create("kept")
+            stream.until(lambda event: event.name == LIFECYCLE)
+        lose_horizon(database)
         wait_for(lambda: "the table event_horizon has lost its row" in node.log, "the node says so")
-        unread = "select count(*) from events e join event_readers r on (r.transaction, r.position) < (e.transaction, e.sequence)"
-        wait_for(lambda: database.value(unread) == 0, "durable readers have read all")
-        assert removed(database) == 0
-        other = start()
-        assert stream.next().name == "events.gap"
+        if is_empty:
+            assert stream.next().name == "events.gap"
+        wait_for(lambda: database.value("select count(*) from event_horizon") == 1, "the node makes it anew")
+        told = node.api.create("meanwhile")["id"]
         assert [stream.next().data["incidentId"] for _ in range(2)] == [told, told]
-        with Stream(other.anonymous, last_id=stream.parser.first_id) as back:
+        with Stream(start().anonymous, last_id=stream.parser.first_id) as back:
             assert back.next().name == "events.gap"
-        assert removed(database) > 0
+
+
+def test_nothing_is_removed_without_a_horizon(start, database):
+    """Seen: events went without a note."""
+    node = start()
+    node.api.create("before")
+    unread = "select count(*) from events e join event_readers r on (r.transaction, r.position) < (e.transaction, e.sequence)"
+    wait_for(lambda: database.value(unread) == 0, "durable readers have read all")
+    node.stop()
+    lose_horizon(database)
+    assert removed(database) == 0
+    start()
+    assert removed(database) > 0
+
+
+def test_a_node_that_cannot_read_events(start, database):
+    """It does not hear what other nodes change, although hints arrive: so it uses nothing cached, until it can read
+    again. Seen: for 15 seconds it answered the old title."""
+    writer, reader = start(), start()
+    made = writer.api.create("Old")
+    path = f"/api/v1/incidents/{made['id']}"
+    database.rows("alter table event_horizon rename to hidden; select 1")
+    wait_for(lambda: "cannot read events" in reader.log, "the reader says so")
+    database.rows("alter table hidden rename to event_horizon; select 1")
+    hits = value(reader, "tocsin_cache_hits_total")
+    wait_for(lambda: (reader.api.get(path), value(reader, "tocsin_cache_hits_total") > hits)[1], "it is cached again")
+    with Stream(reader.anonymous) as stream:
+        database.rows("alter table event_horizon rename to hidden; select 1")
+        wait_for(lambda: reader.log.count("cannot read events") == 2, "the reader says so again")
+        assert writer.api.call("PATCH", path, {"title": "New"}).status == 200
+        assert reader.api.get(path).json["title"] == "New"
+        database.rows("alter table hidden rename to event_horizon; select 1")
+        assert stream.next().data["incidentId"] == made["id"]
 
 
 def brief(node):
