@@ -50,6 +50,9 @@ struct tocsin_pool_options {
 	 * any parameters. For statements whose plans were looked at so: without it, the server may plan some
 	 * anew at every execution. false: leave it. */
 	bool has_generic_plans;
+	/* enable_seqscan = off by SET: no table that has an index to use is read from end to end, however small it is
+	 * when a plan is made: plans last, and tables grow. false: leave it. */
+	bool avoids_seq_scans;
 	/* Called from the watcher thread or from a thread inside acquire, never with a lock held. */
 	void (*notice)(enum tocsin_pool_notice notice, const char *pool, const char *detail,
 		       void *userdata);

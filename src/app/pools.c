@@ -23,6 +23,7 @@ int tc_pools_new_events(struct tocsin_pool **ret_pool, const struct tc_config *c
 		.connection_timeout_ms = config->connection_timeout_ms,
 		.idle_timeout_ms = config->idle_timeout_ms,
 		.has_generic_plans = true,
+		.avoids_seq_scans = true,
 		.notice = log_notice,
 	};
 
@@ -43,7 +44,8 @@ int tc_pools_new(struct tocsin_pool **ret_pool, const struct tc_config *config,
 		.idle_timeout_ms = config->idle_timeout_ms,
 		.idle_tx_timeout_ms = is_lock ? config->lock_idle_tx_timeout_ms : 0,
 		.lock_timeout_ms = is_lock ? config->lock_timeout_ms : 0,
-		.has_generic_plans = !is_lock,
+		.has_generic_plans = true,
+		.avoids_seq_scans = true,
 		.notice = log_notice,
 	};
 

@@ -128,10 +128,11 @@ static int apply_settings(struct tocsin_connection *connection,
 {
 	char idle_tx_timeout_ms[16], lock_timeout_ms[16];
 	const char *values[] = {idle_tx_timeout_ms, lock_timeout_ms,
-				settings->has_generic_plans ? "force_generic_plan" : NULL};
+				settings->has_generic_plans ? "force_generic_plan" : NULL,
+				settings->avoids_seq_scans ? "off" : NULL};
 
 	if (settings->idle_tx_timeout_ms == 0 && settings->lock_timeout_ms == 0 &&
-	    !settings->has_generic_plans)
+	    !settings->has_generic_plans && !settings->avoids_seq_scans)
 		return TOCSIN_OK;
 	snprintf(idle_tx_timeout_ms, sizeof(idle_tx_timeout_ms), "%u",
 		 settings->idle_tx_timeout_ms);

@@ -22,7 +22,7 @@ struct tocsin_connection {
 struct tc_connection_settings {
 	const char *conninfo, *application_name;
 	unsigned idle_tx_timeout_ms, lock_timeout_ms; /* 0: leave the server's */
-	bool has_generic_plans;                       /* false: leave the server's */
+	bool has_generic_plans, avoids_seq_scans;     /* false: leave the server's */
 };
 
 /* Connects, at the latest by `deadline_ms`; sets what is to be set. The caller owns the result. */

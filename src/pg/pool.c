@@ -273,6 +273,7 @@ static int open_connection(struct tocsin_pool *pool, uint64_t deadline_ms,
 		.idle_tx_timeout_ms = pool->options.idle_tx_timeout_ms,
 		.lock_timeout_ms = pool->options.lock_timeout_ms,
 		.has_generic_plans = pool->options.has_generic_plans,
+		.avoids_seq_scans = pool->options.avoids_seq_scans,
 	};
 	struct tocsin_connection *connection = NULL;
 	int code = tc_connection_open(&connection, &settings, deadline_ms, error);

@@ -287,12 +287,13 @@ static void test_settings(void **state)
 	static const struct {
 		enum tocsin_pool_purpose purpose;
 		unsigned idle_tx_timeout_ms, lock_timeout_ms;
-		bool has_generic_plans;
-		const char *idle_tx, *lock, *plans;
+		bool has_generic_plans, avoids_seq_scans;
+		const char *idle_tx, *lock, *plans, *scans;
 	} rows[] = {
-		{TOCSIN_POOL_LOCK, 1234, 4321, false, "1234ms", "4321ms", "auto"},
-		{TOCSIN_POOL_WORK, 0, 0, true, "0", "0", "force_generic_plan"},
-		{TOCSIN_POOL_WORK, 0, 0, false, "0", "0", "auto"},
+		{TOCSIN_POOL_LOCK, 1234, 4321, false, false, "1234ms", "4321ms", "auto", "on"},
+		{TOCSIN_POOL_WORK, 0, 0, true, false, "0", "0", "force_generic_plan", "on"},
+		{TOCSIN_POOL_WORK, 0, 0, false, true, "0", "0", "auto", "off"},
+		{TOCSIN_POOL_WORK, 0, 0, false, false, "0", "0", "auto", "on"},
 	};
 	struct fixture *fixture = *state;
 	struct tocsin_error error;
@@ -311,16 +312,19 @@ static void test_settings(void **state)
 						  .idle_timeout_ms = TC_PATIENCE_MS,
 						  .idle_tx_timeout_ms = rows[i].idle_tx_timeout_ms,
 						  .lock_timeout_ms = rows[i].lock_timeout_ms,
-						  .has_generic_plans = rows[i].has_generic_plans},
+						  .has_generic_plans = rows[i].has_generic_plans,
+						  .avoids_seq_scans = rows[i].avoids_seq_scans},
 					  &error));
 		assert_ok(tocsin_pool_acquire(fixture->pool, &connection, &error));
 		result = PQexec(
 			tocsin_connection_pg(connection),
 			"select current_setting('idle_in_transaction_session_timeout'),"
-			" current_setting('lock_timeout'), current_setting('plan_cache_mode')");
+			" current_setting('lock_timeout'), current_setting('plan_cache_mode'),"
+			" current_setting('enable_seqscan')");
 		assert_string_equal(PQgetvalue(result, 0, 0), rows[i].idle_tx);
 		assert_string_equal(PQgetvalue(result, 0, 1), rows[i].lock);
 		assert_string_equal(PQgetvalue(result, 0, 2), rows[i].plans);
+		assert_string_equal(PQgetvalue(result, 0, 3), rows[i].scans);
 		PQclear(result);
 		tocsin_pool_release(connection);
 		fixture->pool = tocsin_pool_free(fixture->pool);

@@ -1,5 +1,5 @@
 /* support/plans.h: how statements are run at volume: no sequential scan of a big table, and no walk along an
- * index that reads much and throws it away.
+ * index that reads much and throws it away; nor is one planned while tables are empty.
  *
  * Model. A table of plans, one or more for each statement of a room (a folder of .sql files). Each is prepared, planned
  * for any parameters, run and analysed in a transaction that is not committed. What its functions, triggers and foreign keys
@@ -45,6 +45,6 @@ struct tc_plan_program {
 };
 
 /* A whole test program, whose argument is the directory of the sources: each plan at volume, whether every statement has
- * one (those of migrations need none), and whether the check finds what it must; seen to fail with what helpers scan not
- * counted. Returns its exit status. `program` is borrowed. */
+ * one (those of migrations need none), whether the check finds what it must, and each plan made of empty tables; seen to
+ * fail with what helpers scan not counted, and with enable_seqscan left on. Returns its exit status. `program` is borrowed. */
 int tc_plans_main(int count, char **arguments, const struct tc_plan_program *program);

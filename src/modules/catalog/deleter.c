@@ -123,7 +123,7 @@ static int take_key(const struct attempt *attempt, const struct end *end,
 		     : tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, &keys_text);
 	result = tc_pipeline_run(&pipeline, error);
 	if (result == TOCSIN_OK && !attempt->wait_key &&
-	    strcmp(PQgetvalue(pipeline.results[at], 0, 1), "{t}") != 0)
+	    strcmp(PQgetvalue(pipeline.results[at], 0, 0), "{t}") != 0)
 		return tocsin_error_set(error, TOCSIN_E_LOCK_BUSY, "%s is held", end->item.key);
 	return result;
 }

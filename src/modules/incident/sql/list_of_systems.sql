@@ -1,4 +1,5 @@
--- Open incidents of many systems, newest first, at most so many of each: a walk along one index a system.
+-- Open incidents of many systems, newest first, at most so many of each: a walk along one index a system. `offset 0`
+-- keeps the rest of it a walk, too: joined otherwise, all incidents are read where few systems have many.
 -- $1 systems, distinct; $2 most incidents of one system
 -- columns: document
 select concat('{"incidents":{', string_agg(concat(to_json(w.system_id), ':[', o.documents, ']'), ','
@@ -9,4 +10,5 @@ from unnest($1::text[]) with ordinality as w (system_id, position)
 		from (select s.incident_id from incident_systems s
 				where s.system_id = w.system_id and s.is_open
 				order by s.incident_id desc limit $2::bigint) n
-			join incident_documents d on d.id = n.incident_id) o on true
+			cross join lateral (select d.document from incident_documents d where d.id = n.incident_id offset 0) d) o
+		on true
