@@ -217,6 +217,32 @@ def test_updates_refuse(do, system):
     assert shown(do, made)["updates"] == [said]
 
 
+@pytest.mark.parametrize("time, words", [
+    ("9999-12-31T23:59:59-12:00", "years 0001 to 9999"), ("0001-01-01T00:00:00+12:00", "years 0001 to 9999"),
+    ("9999-12-31T23:59:60Z", "years 0001 to 9999"), ("9999-12-31T23:59:59.9999995Z", "years 0001 to 9999"),
+    ("2026-01-01T00:00:00+16:00", "offset"), ("2026-01-01T00:00:00-23:59", "offset"),
+    ("2026-01-01T23:59:60.5Z", "23:59:60")])
+def test_times_that_cannot_be_kept(do, system, time, words):
+    """Seen to fail while only the year as written was looked at: "10000-01-01T11:59:59.000Z" was shown, and
+    "0001-12-31T12:00:00.000Z" for a time before Christ; the last three were refused without a word about the field."""
+    made = make(do, system)
+    said = do.ok("addUpdate", incidentId=made["id"], message="one")
+    reply = do.call("editUpdate", incidentId=made["id"], updateId=said["id"], createdAt=time)
+    assert refuses(reply, 400, "createdAt") and words in reply.json["errors"][0]["detail"], reply.json
+    assert shown(do, made)["updates"] == [said]
+
+
+@pytest.mark.parametrize("time, kept", [
+    ("0001-01-01T15:59:00+15:59", "0001-01-01T00:00:00.000Z"),
+    ("9999-12-31T08:00:59.999999499-15:59", "9999-12-31T23:59:59.999Z"),
+    ("2024-02-29T23:59:60-00:01", "2024-03-01T00:01:00.000Z")])
+def test_times_at_the_limits_are_kept(do, system, time, kept):
+    """Seen to fail with the whole first and last day refused, with every fraction rounded up, and without leap seconds."""
+    made = make(do, system)
+    said = do.ok("addUpdate", incidentId=made["id"], message="one")
+    assert do.ok("editUpdate", incidentId=made["id"], updateId=said["id"], createdAt=time)["createdAt"] == kept
+
+
 def test_an_edit_history_has_a_bound(do, system):
     made = make(do, system)
     place = {"incidentId": made["id"], "updateId": do.ok("addUpdate", incidentId=made["id"], message="x")["id"]}

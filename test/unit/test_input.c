@@ -60,6 +60,8 @@ static const struct {
 	const char *members;         /* beside a good title, unless they begin with "!" */
 	const char *pointer, *words; /* NULL: nothing is wrong */
 } field_cases[] = {
+	/* Those of "at" were seen to fail: about years while only the year as written was looked at, about
+	 * offsets and leap seconds while only their form was. */
 	{"!\"note\":\"x\"", "/title", "is required"},
 	{"!\"title\":null", "/title", "must not be null"},
 	{"!\"title\":7", "/title", "must be a string"},
@@ -105,7 +107,26 @@ static const struct {
 	{"\"at\":\"2024-02-29t00:00:00.123456789+14:00\"", NULL, NULL},
 	{"\"at\":\"2026-02-29T00:00:00Z\"", "/at", "RFC 3339"},
 	{"\"at\":\"2026-13-01T00:00:00Z\"", "/at", "RFC 3339"},
-	{"\"at\":\"0000-01-01T00:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"0000-12-31T23:59:59-12:00\"", "/at", "years 0001 to 9999"},
+	{"\"at\":\"0001-01-01T00:00:00Z\"", NULL, NULL},
+	{"\"at\":\"0001-01-01T12:00:00+12:00\"", NULL, NULL},
+	{"\"at\":\"0001-01-01T11:59:59.999999+12:00\"", "/at", "years 0001 to 9999"},
+	{"\"at\":\"0001-01-02T00:00:00+15:59\"", NULL, NULL},
+	{"\"at\":\"9999-12-31T23:59:59.999999499Z\"", NULL, NULL},
+	{"\"at\":\"9999-12-31T23:59:59.9999995Z\"", "/at", "years 0001 to 9999"},
+	{"\"at\":\"9999-12-31T23:59:60Z\"", "/at", "years 0001 to 9999"},
+	{"\"at\":\"9999-12-31T11:59:59-12:00\"", NULL, NULL},
+	{"\"at\":\"9999-12-31T11:59:60-12:00\"", "/at", "years 0001 to 9999"},
+	{"\"at\":\"9999-12-31T12:00:00-12:00\"", "/at", "years 0001 to 9999"},
+	{"\"at\":\"9999-12-30T23:59:59-15:59\"", NULL, NULL},
+	{"\"at\":\"9999-02-28T23:59:60-15:59\"", NULL, NULL},
+	{"\"at\":\"2024-02-29T23:59:59-12:00\"", NULL, NULL},
+	{"\"at\":\"1900-02-29T00:00:00Z\"", "/at", "RFC 3339"},
+	{"\"at\":\"2000-02-29T00:00:00Z\"", NULL, NULL},
+	{"\"at\":\"2026-01-01T00:00:00+16:00\"", "/at", "offset from -15:59 to +15:59"},
+	{"\"at\":\"2026-01-01T00:00:00-16:00\"", "/at", "offset from -15:59 to +15:59"},
+	{"\"at\":\"2026-01-01T23:59:60.5Z\"", "/at", "23:59:60 of its day"},
+	{"\"at\":\"2026-01-01T23:58:60.5Z\"", NULL, NULL},
 	{"\"at\":\"2026-01-01T24:00:00Z\"", "/at", "RFC 3339"},
 	{"\"at\":\"2026-01-01T00:00:00\"", "/at", "RFC 3339"},
 	{"\"at\":\"2026-01-01T00:00:00.Z\"", "/at", "RFC 3339"},
