@@ -149,8 +149,11 @@ CASES = [
     alert("an alert with a bad label", "/alerts/1/labels",
           {"version": "4", "alerts": [{"status": "firing", "labels": {"system": "a"}},
                                       {"status": "firing", "labels": {"system": 5}}]}),
-    alert("an alert with a NUL", "/alerts/0/labels",
-          {"version": "4", "alerts": [{"status": "firing", "labels": {"system": "a\0b"}}]}),
+    *[alert(f"an alert with a NUL, {name}", f"/alerts/0/{name}",
+            {"version": "4", "alerts": [{"status": "firing", "labels": {"system": "a"}, name: value}]})
+      for name, value in (("labels", {"system": "a\0b"}), ("annotations", {"summary": "a\0b"}),
+                          ("fingerprint", "a\0b"), ("status", "firing\0x"), ("status", "resolved\0"))],
+    alert("alerts of a version with a NUL", "/version", {"version": "4\0", "alerts": []}),
     case("alerts without a key", 401, path=ALERTS, body={"version": "4", "alerts": []}, key="none"),
     # The request itself.
     case("1 MiB and 1 byte", 413, body=b'{"title":"' + b"x" * (1024 * 1024 + 1 - 12) + b'"}'),

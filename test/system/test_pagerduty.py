@@ -281,6 +281,24 @@ def test_bad_events(node, source, changes, words):
     assert refused(node.anonymous.post(ENQUEUE, event), 400, words)
 
 
+def test_a_nul_cuts_nothing(node, module_database, sender):
+    """An event with a NUL is no event about what is before it. Seen to fail while texts were cut there: the first
+    resolved the alert "aa", "info\\0x" counted as info, and what is only kept was refused without the field's name."""
+    assert accepted(sender.send("trigger", "aa", component="pd-nul"), "aa")
+    good = {"routing_key": sender.key, "event_action": "trigger", "dedup_key": "aa", "payload": PAYLOAD}
+    for name, changes in (
+            ("dedup_key", {"event_action": "resolve", "dedup_key": "aa\0zz"}), ("dedup_key", {"dedup_key": "\0"}),
+            ("event_action", {"event_action": "resolve\0x"}), ("routing_key", {"routing_key": f"{sender.key}\0"}),
+            ("client", {"client": "a\0b"}), ("images", {"images": [{"alt": "a\0b"}]}),
+            *((f"payload.{name}", {"payload": {**PAYLOAD, name: value}}) for name, value in (
+                ("severity", "info\0x"), ("source", "x\0y"), ("summary", "x\0y"), ("component", "pd-nul\0x"),
+                ("class", "x\0y"), ("custom_details", {"system": "pd-nul\0x"})))):
+        assert refused(node.anonymous.post(ENQUEUE, {**good, **changes}), 400, f"'{name}' must not contain NUL")
+    assert module_database.rows("select count, state::text from alerts where dedup_key like 'aa%'") == [(1, "firing")]
+    assert [found["status"] for found in incidents_of(node.api, "pd-nul")] == ["investigating"]
+    assert accepted(node.anonymous.post(ENQUEUE, {**good, "event_action": "resolve", "client": "\0"}), "aa")
+
+
 @pytest.mark.parametrize("body, status", [
     (b"", 400), (b"[]", 400), (b"nonsense", 400), (b'{"a":"\xff"}', 400), (b'{"routing_key":"\\u0000"}', 400),
     (b"[" * 100000, 400), (b'{"a":' * 70 + b"1" + b"}" * 70, 400), (b'{"a":1,"a":1}', 400),

@@ -24,7 +24,7 @@ static const struct tc_alert_origin origin = {.source = "pagerduty:x", .actor = 
 static const char *judge(const char *text)
 {
 	static char said[TC_PAGERDUTY_ERRORS_MAX * 170];
-	TC_CLEANUP(json_decref) json_t *body = json_loads(text, 0, NULL);
+	TC_CLEANUP(json_decref) json_t *body = json_loads(text, JSON_ALLOW_NUL, NULL);
 	struct tc_pagerduty_errors errors = {0};
 	struct tc_pagerduty_event event;
 	size_t length = 0;
@@ -75,6 +75,50 @@ static void test_what_is_wrong(void **state)
 		 "\"severity\":\"fatal\"}}",
 		 "'payload.source' must be a string | 'payload.severity' must be one of critical, "
 		 "error, warning, info"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(rows); i++)
+		assert_string_equal(judge(rows[i].event), rows[i].expected);
+}
+
+/* Seen to fail while texts were read as C reads them: each was cut at its NUL, and the event taken for another. */
+static void test_nuls(void **state)
+{
+	static const struct {
+		const char *event, *expected;
+	} rows[] = {
+		{"{\"routing_key\":\"0123456789abcdef0123456789abcdef\\u0000\",\"event_action\":"
+		 "\"resolve\",\"dedup_key\":\"k\"}",
+		 "'routing_key' must not contain NUL characters"},
+		{"{" KEY ",\"event_action\":\"trigger\\u0000x\"," PAYLOAD "}",
+		 "'event_action' must not contain NUL characters"},
+		{"{" KEY ",\"event_action\":\"resolve\",\"dedup_key\":\"aa\\u0000zz\"}",
+		 "'dedup_key' must not contain NUL characters"},
+		{"{" KEY ",\"event_action\":\"trigger\",\"dedup_key\":\"\\u0000\"," PAYLOAD "}",
+		 "'dedup_key' must not contain NUL characters"},
+		{"{" KEY
+		 ",\"event_action\":\"trigger\",\"client\":\"a\\u0000\",\"links\":[{\"text\":"
+		 "\"\\u0000\"}],\"payload\":{\"summary\":\"\\u0000\",\"source\":\"a\\u0000b\","
+		 "\"severity\":\"info\\u0000x\",\"component\":\"a\\u0000b\"}}",
+		 "'client' must not contain NUL characters | "
+		 "'links' must not contain NUL characters | "
+		 "'payload.summary' must not contain NUL characters | "
+		 "'payload.source' must not contain NUL characters | "
+		 "'payload.severity' must not contain NUL characters | "
+		 "'payload.component' must not contain NUL characters"},
+		{"{" KEY
+		 ",\"event_action\":\"trigger\",\"payload\":{\"summary\":\"s\",\"source\":\"s\","
+		 "\"severity\":\"info\",\"custom_details\":{\"system\":\"a\\u0000b\"}}}",
+		 "'payload.custom_details' must not contain NUL characters"},
+		/* What is not read may have them. */
+		{"{" KEY ",\"event_action\":\"resolve\",\"dedup_key\":\"k\",\"client\":\"\\u0000\","
+		 "\"payload\":{\"summary\":\"\\u0000\"}}",
+		 ""},
+		{"{" KEY
+		 ",\"event_action\":\"trigger\",\"other\":\"\\u0000\",\"payload\":{\"summary\":"
+		 "\"s\",\"source\":\"s\",\"severity\":\"info\",\"timestamp\":\"\\u0000\"}}",
+		 ""},
 	};
 
 	(void)state;
@@ -205,9 +249,9 @@ static void test_long_summaries_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_wrong),          cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_systems_and_severities), cmocka_unit_test(test_what_is_kept),
-		cmocka_unit_test(test_long_summaries_are_cut),
+		cmocka_unit_test(test_what_is_wrong), cmocka_unit_test(test_nuls),
+		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_systems_and_severities),
+		cmocka_unit_test(test_what_is_kept),  cmocka_unit_test(test_long_summaries_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

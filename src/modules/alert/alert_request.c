@@ -45,6 +45,28 @@ struct tc_alert_request *tc_alert_request_free(struct tc_alert_request *request)
 	return NULL;
 }
 
+bool tc_alert_has_nul(const json_t *value)
+{
+	json_t *members = (json_t *)(uintptr_t)value, *item; /* jansson walks no constants */
+	const char *name;
+	size_t i;
+
+	if (json_is_string(value))
+		return strlen(json_string_value(value)) != json_string_length(value);
+	json_array_foreach(members, i, item)
+	{
+		if (tc_alert_has_nul(item))
+			return true;
+	}
+	/* The parser lets no name have one. */
+	json_object_foreach(members, name, item)
+	{
+		if (tc_alert_has_nul(item))
+			return true;
+	}
+	return false;
+}
+
 /* prefix + text; a text of more than `max` characters becomes its beginning, "~" and a hash of the whole,
  * so that two long texts that differ stay two. */
 static char *join_shortened(const char *prefix, const char *text, size_t max)

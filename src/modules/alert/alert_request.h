@@ -7,6 +7,7 @@
 #include "base/macro.h"
 #include "base/uuid.h"
 #include "core/batcher.h"
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -73,6 +74,10 @@ struct tc_alert_request *tc_alert_request_new(unsigned count);
 /* Frees the alerts and the request. NULL allowed, returns NULL. */
 struct tc_alert_request *tc_alert_request_free(struct tc_alert_request *request);
 TC_DEFINE_CLEANUP(struct tc_alert_request *, tc_alert_request_free);
+
+/* Whether a text in `value`, at any depth, has a NUL: as a C string it would be another text, cut there, and
+ * PostgreSQL has none that it could be kept as. NULL allowed. */
+bool tc_alert_has_nul(const json_t *value);
 
 /* Fills in an alert's origin, dedup key and system, which make its lock key and identity. Key and system
  * are copied, too long ones shortened as said above. False if memory ran out. */

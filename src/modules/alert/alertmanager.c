@@ -153,7 +153,7 @@ static char *make_fingerprint(const json_t *labels)
 
 /* --- one alert --- */
 
-/* An object of texts, or nothing at all. NUL characters are refused: PostgreSQL's text has none. */
+/* An object of texts, or nothing at all; without NULs. */
 static void check_texts(const json_t *alert, unsigned index, const char *member,
 			struct tc_problem *problem)
 {
@@ -174,7 +174,7 @@ static void check_texts(const json_t *alert, unsigned index, const char *member,
 		if (!json_is_string(value))
 			tc_problem_add(problem, pointer,
 				       "must be an object of strings; \"%.64s\" is not one", name);
-		else if (strlen(json_string_value(value)) != json_string_length(value))
+		else if (tc_alert_has_nul(value))
 			tc_problem_add(problem, pointer,
 				       "must not contain NUL characters; \"%.64s\" does", name);
 		else
@@ -186,7 +186,8 @@ static void check_texts(const json_t *alert, unsigned index, const char *member,
 static void check_alert(const json_t *alert, unsigned index, struct tc_problem *problem)
 {
 	const json_t *fingerprint = json_object_get(alert, "fingerprint");
-	const char *status = json_string_value(json_object_get(alert, "status"));
+	const json_t *status = json_object_get(alert, "status");
+	const char *state = tc_alert_has_nul(status) ? NULL : json_string_value(status);
 	char pointer[64];
 
 	if (!json_is_object(alert)) {
@@ -194,13 +195,12 @@ static void check_alert(const json_t *alert, unsigned index, struct tc_problem *
 		tc_problem_add(problem, pointer, "must be an object");
 		return;
 	}
-	if (!status || (strcmp(status, "firing") != 0 && strcmp(status, "resolved") != 0)) {
+	if (!state || (strcmp(state, "firing") != 0 && strcmp(state, "resolved") != 0)) {
 		snprintf(pointer, sizeof(pointer), "/alerts/%u/status", index);
 		tc_problem_add(problem, pointer, "must be \"firing\" or \"resolved\"");
 	}
 	if (fingerprint && !json_is_null(fingerprint) &&
-	    (!json_is_string(fingerprint) ||
-	     strlen(json_string_value(fingerprint)) != json_string_length(fingerprint))) {
+	    (!json_is_string(fingerprint) || tc_alert_has_nul(fingerprint))) {
 		snprintf(pointer, sizeof(pointer), "/alerts/%u/fingerprint", index);
 		tc_problem_add(problem, pointer, "must be a string without NUL characters");
 	}

@@ -39,6 +39,23 @@ static const char *need_text(const json_t *object, const char *member, const cha
 	return text && *text ? text : NULL;
 }
 
+/* --- NULs --- */
+
+/* What is read, of every event and of a trigger. */
+static const char *const head_names[] = {"routing_key", "event_action", "dedup_key", NULL};
+static const char *const client_names[] = {"client", "client_url", "links", "images", NULL};
+static const char *const payload_names[] = {"summary", "source", "severity",       "component",
+					    "group",   "class",  "custom_details", NULL};
+
+/* Comes before the texts are read as C reads them: up to a NUL, which makes another event of it. */
+static void refuse_nuls(const json_t *object, const char *prefix, const char *const *names,
+			struct tc_pagerduty_errors *errors)
+{
+	for (; *names; names++)
+		if (tc_alert_has_nul(json_object_get(object, *names)))
+			complain(errors, "'%s%s' must not contain NUL characters", prefix, *names);
+}
+
 /* --- members --- */
 
 static const struct {
@@ -117,11 +134,16 @@ static const char *find_system(const json_t *payload, const char *source)
 	return system && *system ? system : source;
 }
 
-static void read_payload(const json_t *body, struct tc_pagerduty_event *event,
+static void read_trigger(const json_t *body, struct tc_pagerduty_event *event,
 			 struct tc_pagerduty_errors *errors)
 {
 	const json_t *payload = json_object_get(body, "payload");
+	unsigned count = errors->count;
 
+	refuse_nuls(body, "", client_names, errors);
+	refuse_nuls(payload, "payload.", payload_names, errors);
+	if (errors->count > count)
+		return;
 	if (!json_is_object(payload)) {
 		complain(errors, payload && !json_is_null(payload)
 					 ? "'payload' must be an object"
@@ -140,13 +162,16 @@ bool tc_pagerduty_read(const json_t *body, struct tc_pagerduty_event *event,
 		       struct tc_pagerduty_errors *errors)
 {
 	*event = (struct tc_pagerduty_event){0};
+	refuse_nuls(body, "", head_names, errors);
+	if (errors->count > 0)
+		return false;
 	event->routing_key = need_text(body, "routing_key", "routing_key", errors);
 	if (event->routing_key && strlen(event->routing_key) != TC_SOURCE_KEY_LENGTH)
 		complain(errors, "'routing_key' must have %d characters", TC_SOURCE_KEY_LENGTH);
 	if (read_action(body, &event->report, errors)) {
 		read_dedup_key(body, event, errors);
 		if (event->report == TC_ALERT_FIRING)
-			read_payload(body, event, errors);
+			read_trigger(body, event, errors);
 	}
 	return errors->count == 0;
 }
@@ -169,15 +194,14 @@ static bool copy_members(json_t *to, const json_t *from, const char *const *name
 static bool describe(struct tc_alert *alert, const json_t *body)
 {
 	static const char *const label_names[] = {"source", "component", "group", "class", NULL};
-	static const char *const body_names[] = {"client", "client_url", "links", "images", NULL};
-	static const char *const payload_names[] = {"summary", "custom_details", NULL};
+	static const char *const detail_names[] = {"summary", "custom_details", NULL};
 	const json_t *payload = json_object_get(body, "payload");
 	TC_CLEANUP(json_decref) json_t *labels = json_object();
 	TC_CLEANUP(json_decref) json_t *annotations = json_object();
 
 	if (!labels || !annotations || !copy_members(labels, payload, label_names, true) ||
-	    !copy_members(annotations, body, body_names, false) ||
-	    !copy_members(annotations, payload, payload_names, false))
+	    !copy_members(annotations, body, client_names, false) ||
+	    !copy_members(annotations, payload, detail_names, false))
 		return false;
 	alert->labels = json_dumps(labels, JSON_COMPACT);
 	alert->annotations = json_dumps(annotations, JSON_COMPACT);

@@ -13,7 +13,8 @@
  *   annotations summary, client, client_url, links, images, custom_details, as they are
  *
  * An acknowledge or resolve needs no payload, and none is read. Members that are not known are passed over,
- * as are timestamps: an alert is as old as its report.
+ * as are timestamps: an alert is as old as its report. An event is refused where what is read of it has a NUL
+ * (alert_request.h); what is passed over may have some.
  *
  * Pure: no shared state, no database, nothing blocks. */
 #pragma once
