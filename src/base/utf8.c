@@ -110,22 +110,47 @@ size_t tc_utf8_decode(const char *text, uint32_t *ret_character)
 	return length;
 }
 
-/* In order. */
-static const struct range {
+struct range {
 	uint32_t first, last;
-} hidden[] = {
-	{0x00, 0x1F},     /* C0 */
-	{0x7F, 0x9F},     /* DEL, C1 */
-	{0x061C, 0x061C}, /* Arabic letter mark */
-	{0x200E, 0x200F}, /* left-to-right and right-to-left marks */
-	{0x2028, 0x202E}, /* separators of lines and paragraphs; embeddings and overrides */
-	{0x2066, 0x206F}, /* isolates; controls that Unicode deprecates */
 };
+
+/* `ranges`: in order. */
+static bool is_in(const struct range *ranges, size_t count, uint32_t character)
+{
+	for (size_t i = 0; i < count && ranges[i].first <= character; i++)
+		if (character <= ranges[i].last)
+			return true;
+	return false;
+}
 
 bool tc_utf8_is_hidden(uint32_t character)
 {
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(hidden) && hidden[i].first <= character; i++)
-		if (character <= hidden[i].last)
-			return true;
-	return false;
+	static const struct range hidden[] = {
+		{0x00, 0x1F},     /* C0 */
+		{0x7F, 0x9F},     /* DEL, C1 */
+		{0x061C, 0x061C}, /* Arabic letter mark */
+		{0x200E, 0x200F}, /* left-to-right and right-to-left marks */
+		{0x2028, 0x202E}, /* separators of lines and paragraphs; embeddings and overrides */
+		{0x2066, 0x206F}, /* isolates; controls that Unicode deprecates */
+	};
+
+	return is_in(hidden, TC_ARRAY_LENGTH(hidden), character);
+}
+
+bool tc_utf8_is_blank(const char *text)
+{
+	static const struct range white_space[] = {
+		{0x09, 0x0D},     {0x20, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},
+		{0x1680, 0x1680}, {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F},
+		{0x205F, 0x205F}, {0x3000, 0x3000},
+	};
+	uint32_t character;
+	size_t length;
+
+	for (; *text; text += length) {
+		length = tc_utf8_decode(text, &character);
+		if (length == 0 || !is_in(white_space, TC_ARRAY_LENGTH(white_space), character))
+			return false;
+	}
+	return true;
 }

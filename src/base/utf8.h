@@ -15,3 +15,5 @@ size_t tc_utf8_decode(const char *text, uint32_t *ret_character);
 /* Whether it would do something to a person's terminal instead of being seen: controls, which move the cursor or
  * change colours; those of bidirectional text, which turn the order of what is around them; separators of lines. */
 bool tc_utf8_is_hidden(uint32_t character);
+/* Whether nothing but white space (Unicode's White_Space) is in it, or nothing at all. */
+bool tc_utf8_is_blank(const char *text);

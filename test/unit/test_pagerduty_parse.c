@@ -82,6 +82,31 @@ static void test_what_is_wrong(void **state)
 		assert_string_equal(judge(rows[i].event), rows[i].expected);
 }
 
+/* Seen to fail while only what is empty was refused. */
+static void test_blanks(void **state)
+{
+	static const struct {
+		const char *event, *expected;
+	} rows[] = {
+		{"{\"routing_key\":\"                                \",\"event_action\":\" \"}",
+		 "'routing_key' is missing or blank | 'event_action' is missing or blank"},
+		{"{" KEY ",\"event_action\":\"trigger\",\"payload\":{\"summary\":\"\\t\\n\","
+		 "\"source\":\" \","
+		 "\"severity\":\"\\u3000\"}}",
+		 "'payload.summary' is missing or blank | 'payload.source' is missing or blank | "
+		 "'payload.severity' is missing or blank"},
+		{"{" KEY ",\"event_action\":\"resolve\",\"dedup_key\":\"   \"}",
+		 "'dedup_key' is missing or blank"},
+		{"{" KEY ",\"event_action\":\"trigger\",\"dedup_key\":\"   \"," PAYLOAD "}",
+		 "'dedup_key' must not be blank; leave it out to have one made"},
+		{"{" KEY ",\"event_action\":\"trigger\",\"dedup_key\":\" k \"," PAYLOAD "}", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(rows); i++)
+		assert_string_equal(judge(rows[i].event), rows[i].expected);
+}
+
 /* Seen to fail while texts were read as C reads them: each was cut at its NUL, and the event taken for another. */
 static void test_nuls(void **state)
 {
@@ -162,7 +187,8 @@ static void test_bounds(void **state)
 	}
 }
 
-/* Which system each payload is about; the parts come after the source. */
+/* Which system each payload is about; the parts come after the source. The blank ones were seen to fail: they
+ * were systems. */
 static void test_systems_and_severities(void **state)
 {
 	static const struct {
@@ -171,10 +197,13 @@ static void test_systems_and_severities(void **state)
 		{"critical", "", "critical", "host-1"},
 		{"error", ",\"component\":\"db\"", "major", "db"},
 		{"warning", ",\"component\":\"\"", "major", "host-1"},
+		{"warning", ",\"component\":\" \"", "major", "host-1"},
 		{"info", ",\"component\":7", "minor", "host-1"},
 		{"info", ",\"component\":\"db\",\"custom_details\":{\"system\":\"shop\"}", "minor",
 		 "shop"},
 		{"info", ",\"component\":\"db\",\"custom_details\":{\"system\":\"\"}", "minor",
+		 "db"},
+		{"info", ",\"component\":\"db\",\"custom_details\":{\"system\":\"\\t\"}", "minor",
 		 "db"},
 		{"info", ",\"custom_details\":{\"system\":{}}", "minor", "host-1"},
 		{"info", ",\"custom_details\":\"system\"", "minor", "host-1"},
@@ -249,9 +278,13 @@ static void test_long_summaries_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_wrong), cmocka_unit_test(test_nuls),
-		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_systems_and_severities),
-		cmocka_unit_test(test_what_is_kept),  cmocka_unit_test(test_long_summaries_are_cut),
+		cmocka_unit_test(test_what_is_wrong),
+		cmocka_unit_test(test_nuls),
+		cmocka_unit_test(test_blanks),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_systems_and_severities),
+		cmocka_unit_test(test_what_is_kept),
+		cmocka_unit_test(test_long_summaries_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,34 @@ static void test_utf8_length(void **state)
 	assert_int_equal(tc_utf8_prefix(text, 500), 11);
 }
 
+static void test_utf8_blank(void **state)
+{
+	/* The first and last of each run of white space, and what is beside it. Seen to fail with a run left out. */
+	static const struct {
+		const char *text;
+		bool blank;
+	} rows[] = {
+		{"", true},
+		{" ", true},
+		{"\t\n\v\f\r ", true},
+		{"\xc2\x85\u00a0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000", true},
+		{"\x08", false},
+		{"\x0e", false},
+		{"\u1fff", false},
+		{"\u200b", false},
+		{"\u3001", false},
+		{" x", false},
+		{"x ", false},
+		{"\u3000\xff", false},
+		{"0", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(rows); i++)
+		if (tc_utf8_is_blank(rows[i].text) != rows[i].blank)
+			fail_msg("row %zu", i);
+}
+
 static void test_uuid_form(void **state)
 {
 	char text[TC_UUID_SIZE], time[14];
@@ -199,8 +227,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utf8_valid), cmocka_unit_test(test_utf8_length),
-		cmocka_unit_test(test_uuid_form),  cmocka_unit_test(test_uuid_valid),
-		cmocka_unit_test(test_uuid_order), cmocka_unit_test(test_url_decode),
+		cmocka_unit_test(test_utf8_blank), cmocka_unit_test(test_uuid_form),
+		cmocka_unit_test(test_uuid_valid), cmocka_unit_test(test_uuid_order),
+		cmocka_unit_test(test_url_decode),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

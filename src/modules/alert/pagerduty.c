@@ -25,18 +25,26 @@ __attribute__((format(printf, 2, 3))) static void complain(struct tc_pagerduty_e
 	va_end(arguments);
 }
 
-/* A text that must be there, and not empty; NULL otherwise. `name` is what people know it as. */
+/* The text of a member; NULL if it is none, or blank. */
+static const char *get_text(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text && !tc_utf8_is_blank(text) ? text : NULL;
+}
+
+/* A text that must be there, and not blank; NULL otherwise. `name` is what people know it as. */
 static const char *need_text(const json_t *object, const char *member, const char *name,
 			     struct tc_pagerduty_errors *errors)
 {
 	const json_t *value = json_object_get(object, member);
-	const char *text = json_string_value(value);
+	const char *text = get_text(object, member);
 
-	if (!value || json_is_null(value) || (text && !*text))
-		complain(errors, "'%s' is missing or blank", name);
-	else if (!text)
+	if (value && !json_is_null(value) && !json_is_string(value))
 		complain(errors, "'%s' must be a string", name);
-	return text && *text ? text : NULL;
+	else if (!text)
+		complain(errors, "'%s' is missing or blank", name);
+	return text;
 }
 
 /* --- NULs --- */
@@ -88,6 +96,7 @@ static void read_dedup_key(const json_t *body, struct tc_pagerduty_event *event,
 {
 	const json_t *value = json_object_get(body, "dedup_key");
 	const char *text = json_string_value(value);
+	bool is_blank = !text || tc_utf8_is_blank(text);
 
 	event->dedup_key = text;
 	if (value && !json_is_null(value) && !text) {
@@ -95,13 +104,13 @@ static void read_dedup_key(const json_t *body, struct tc_pagerduty_event *event,
 	} else if (text && tc_utf8_length(text) > TC_ALERT_DEDUP_KEY_MAX) {
 		complain(errors, "'dedup_key' must have at most %d characters",
 			 TC_ALERT_DEDUP_KEY_MAX);
+	} else if (event->report != TC_ALERT_FIRING && is_blank) {
+		complain(errors, "'dedup_key' is missing or blank");
 	} else if (!text || !*text) {
-		if (event->report != TC_ALERT_FIRING) {
-			complain(errors, "'dedup_key' is missing or blank");
-			return;
-		}
 		tc_uuid_new(event->made_key);
 		event->dedup_key = event->made_key;
+	} else if (is_blank) {
+		complain(errors, "'dedup_key' must not be blank; leave it out to have one made");
 	}
 }
 
@@ -126,12 +135,11 @@ static const char *read_severity(const json_t *payload, struct tc_pagerduty_erro
 
 static const char *find_system(const json_t *payload, const char *source)
 {
-	const char *system = json_string_value(
-		json_object_get(json_object_get(payload, "custom_details"), "system"));
+	const char *system = get_text(json_object_get(payload, "custom_details"), "system");
 
-	if (!system || !*system)
-		system = json_string_value(json_object_get(payload, "component"));
-	return system && *system ? system : source;
+	if (!system)
+		system = get_text(payload, "component");
+	return system ? system : source;
 }
 
 static void read_trigger(const json_t *body, struct tc_pagerduty_event *event,

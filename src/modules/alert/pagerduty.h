@@ -5,8 +5,9 @@
  *   action      event_action: trigger, acknowledge, resolve
  *   source      the one that routing_key names; it is the credential
  *   dedup key   dedup_key, at most 255 characters; made up for a trigger without one, needed otherwise
- *   system      payload.custom_details.system (a text), else payload.component, else payload.source;
- *               shortened beyond 255 characters (alert_request.h). Of an acknowledge or resolve: the alert's.
+ *   system      payload.custom_details.system, else payload.component, else payload.source: the first that is a
+ *               text and not blank; shortened beyond 255 characters (alert_request.h). Of an acknowledge or
+ *               resolve: the alert's.
  *   severity    critical is critical; error and warning are major; info is minor
  *   title       payload.summary, at most 1024 characters, of which the first 500
  *   labels      source, component, group, class, where they are texts
