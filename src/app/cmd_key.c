@@ -12,12 +12,15 @@ struct request {
 static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
 	const struct request *request = context;
+	char actor[TC_DIRECT_ACTOR_SIZE];
 	struct tc_auth_key_request wanted = {
-		.name = request->name, .role = request->role, .actor = ""};
+		.name = request->name, .role = request->role, .actor = actor};
 	char key[TC_AUTH_KEY_SIZE];
 	TC_BUFFER about = {0};
-	int result = tc_auth_create_key(pool, &wanted, key, &about, error);
+	int result;
 
+	tc_direct_get_actor(actor);
+	result = tc_auth_create_key(pool, &wanted, key, &about, error);
 	if (result == TOCSIN_OK)
 		result = tc_direct_print_made(&about, "key", key, request->json, error);
 	sodium_memzero(key, sizeof(key));

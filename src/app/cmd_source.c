@@ -12,11 +12,14 @@ struct request {
 static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
 	const struct request *request = context;
-	const struct tc_source_request wanted = {.name = request->name};
+	char actor[TC_DIRECT_ACTOR_SIZE];
+	const struct tc_source_request wanted = {.name = request->name, .actor = actor};
 	char key[TC_SOURCE_KEY_SIZE];
 	TC_BUFFER about = {0};
-	int result = tc_source_create(pool, &wanted, key, &about, error);
+	int result;
 
+	tc_direct_get_actor(actor);
+	result = tc_source_create(pool, &wanted, key, &about, error);
 	if (result == TOCSIN_OK)
 		result = tc_direct_print_made(&about, "routingKey", key, request->json, error);
 	sodium_memzero(key, sizeof(key));

@@ -72,12 +72,16 @@ static int read_password(struct request *request)
 static int create(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
 	const struct request *request = context;
+	char actor[TC_DIRECT_ACTOR_SIZE];
 	const struct tc_auth_user_request wanted = {.name = request->name,
 						    .role = request->role,
-						    .password_hash = request->password_hash};
+						    .password_hash = request->password_hash,
+						    .actor = actor};
 	TC_BUFFER about = {0};
-	int result = tc_auth_user_create(pool, &wanted, &about, error);
+	int result;
 
+	tc_direct_get_actor(actor);
+	result = tc_auth_user_create(pool, &wanted, &about, error);
 	return result ? result : tc_direct_print_made(&about, "id", NULL, request->json, error);
 }
 
@@ -113,10 +117,11 @@ int tc_cmd_user_list(const struct tc_command *command, int argc, char **argv)
 static int delete (void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
 	const struct request *request = context;
-	char id[37];
+	char id[37], actor[TC_DIRECT_ACTOR_SIZE];
 	int result = tc_auth_user_find(pool, request->name, id, error);
 
-	return result ? result : tc_auth_user_delete(pool, id, NULL, error);
+	tc_direct_get_actor(actor);
+	return result ? result : tc_auth_user_delete(pool, id, actor, error);
 }
 
 int tc_cmd_user_delete(const struct tc_command *command, int argc, char **argv)
@@ -135,10 +140,12 @@ int tc_cmd_user_delete(const struct tc_command *command, int argc, char **argv)
 static int change(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
 	const struct request *request = context;
-	const struct tc_auth_user_request wanted = {.password_hash = request->password_hash};
-	char id[37];
+	char id[37], actor[TC_DIRECT_ACTOR_SIZE];
+	const struct tc_auth_user_request wanted = {.password_hash = request->password_hash,
+						    .actor = actor};
 	int result = tc_auth_user_find(pool, request->name, id, error);
 
+	tc_direct_get_actor(actor);
 	return result ? result : tc_auth_user_update(pool, id, &wanted, NULL, error);
 }
 

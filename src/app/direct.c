@@ -7,6 +7,9 @@
 #include "app/remote.h"
 #include "app/show.h"
 #include "base/macro.h"
+#include <pwd.h>
+#include <stdint.h>
+#include <unistd.h>
 
 /* Cursors of what these commands list are UUIDs, or short. */
 #define CURSOR_SIZE 64u
@@ -111,6 +114,20 @@ int tc_direct_list(const struct tc_command *command, int argc, char **argv,
 	return tc_direct_run(command, print_list, &listing);
 }
 
+/* --- who does it --- */
+
+void tc_direct_get_actor(char ret_actor[static TC_DIRECT_ACTOR_SIZE])
+{
+	char names[1024]; /* what does not fit is a name that nobody could read either */
+	struct passwd entry, *found = NULL;
+	uid_t user = geteuid();
+
+	if (getpwuid_r(user, &entry, names, sizeof(names), &found) == 0 && found)
+		snprintf(ret_actor, TC_DIRECT_ACTOR_SIZE, "cli:%s", found->pw_name);
+	else
+		snprintf(ret_actor, TC_DIRECT_ACTOR_SIZE, "cli:%ju", (uintmax_t)user);
+}
+
 /* --- revoking --- */
 
 struct revocation {
@@ -121,8 +138,10 @@ struct revocation {
 static int run_revoke(void *context, struct tocsin_pool *pool, struct tocsin_error *error)
 {
 	const struct revocation *revocation = context;
+	char actor[TC_DIRECT_ACTOR_SIZE];
 
-	return revocation->revoke(pool, revocation->id, NULL, error);
+	tc_direct_get_actor(actor);
+	return revocation->revoke(pool, revocation->id, actor, error);
 }
 
 int tc_direct_revoke(const struct tc_command *command, int argc, char **argv,

@@ -12,7 +12,12 @@ typedef int (*tc_direct_fn)(void *context, struct tocsin_pool *pool, struct tocs
  * connection for work, and tidies up; the exit status. Blocks. */
 int tc_direct_run(const struct tc_command *command, tc_direct_fn run, void *context);
 
-/* `actor`: who does it; NULL: the command line. */
+/* Who changes something by a command, for the audit trail: "cli:NAME", or "cli:UID" without one, of the system's user
+ * that runs it. */
+#define TC_DIRECT_ACTOR_SIZE 64 /* NUL included; as tc_caller.id */
+void tc_direct_get_actor(char ret_actor[static TC_DIRECT_ACTOR_SIZE]);
+
+/* `actor`: who does it. */
 typedef int (*tc_direct_revoke_fn)(struct tocsin_pool *pool, const char *id, const char *actor,
 				   struct tocsin_error *error);
 

@@ -1,6 +1,9 @@
 """`tocsin key`, `incident`, `migrate`, `version`, as a person or a script uses them."""
 import json
+import os
+import pwd
 import re
+import urllib.parse
 
 import pytest
 
@@ -40,6 +43,10 @@ def test_keys(node, module_database):
 
     assert good("key", "revoke", made["id"], **url) == ""
     assert good("key", "revoke", made["id"], **url) == ""  # twice is harmless
+    by_command = ("/api/v1/audit?" + urllib.parse.urlencode({"actor": f"cli:{pwd.getpwuid(os.geteuid()).pw_name}",
+                                                             "subject": made["id"]}))
+    wait_for(lambda: [entry["kind"] for entry in node.api.get(by_command).json["entries"]]
+             == ["auth.key.revoked", "auth.key.created"], "the audit trail names who ran the commands")
     wait_for(lambda: script.get("/api/v1/incidents").status == 401, "the revoked key is refused", REMEMBERED_S * 2 / 3)
     revoked = next(entry for entry in json.loads(good("key", "list", "--json", **url)) if entry["id"] == made["id"])
     assert "revokedAt" in revoked

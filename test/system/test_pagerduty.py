@@ -6,6 +6,8 @@ twice; revoked keys found; sources sharing a name space of dedup keys; resolved 
 import asyncio
 import contextlib
 import json
+import os
+import pwd
 import re
 import urllib.parse
 
@@ -475,7 +477,8 @@ def test_the_command_line(node, module_database):
     sender = Sender(node, key)
     assert accepted(sender.send("trigger", "k", component="pd-cli"), "k")
     made = json.loads(good("create", "--json", "By script"))
-    assert made["name"] == "By script" and KEY.fullmatch(made["routingKey"]) and "createdBy" not in made
+    assert made["name"] == "By script" and KEY.fullmatch(made["routingKey"])
+    assert made["createdBy"] == f"cli:{pwd.getpwuid(os.geteuid()).pw_name}"
     listed = json.loads(good("list", "--json"))
     assert {"By hand", "By script"} <= {source["name"] for source in listed}
     table = good("list")

@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import pwd
 import select
 import subprocess
 
@@ -12,6 +13,7 @@ from session import HEARD_S, PASSWORD, SESSION, log_in, try_login
 from waiting import wait_for
 
 DONE_S = 60
+ACTOR = f"cli:{pwd.getpwuid(os.geteuid()).pw_name}"  # seen to be nobody
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def good(done):
 
 def test_life_of_a_user(user, node, module_database):
     made = json.loads(good(user("create", "--role=admin", "--password-stdin", "--json", "Ada")))
-    assert (made["name"], made["role"]) == ("Ada", "admin") and "createdBy" not in made
+    assert (made["name"], made["role"]) == ("Ada", "admin") and made["createdBy"] == ACTOR
     identity = good(user("create", "--password-stdin", "Grace")).strip()
     assert len(identity) == 36
 
@@ -51,7 +53,7 @@ def test_life_of_a_user(user, node, module_database):
     wait_for(lambda: grace.get(SESSION).json["kind"] == "anonymous", "the user has gone", HEARD_S)
     events = module_database.rows("select kind, actor from events where subject = %s and kind like 'auth.user.%%'"
                                   " order by transaction, sequence", (identity,))
-    assert events == [("auth.user.created", None), ("auth.user.updated", None), ("auth.user.deleted", None)]
+    assert events == [("auth.user.created", ACTOR), ("auth.user.updated", ACTOR), ("auth.user.deleted", ACTOR)]
 
 
 def test_mistakes(user):

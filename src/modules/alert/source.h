@@ -21,7 +21,7 @@
 
 struct tc_source_request {
 	const char *name;  /* for people; 1 to TC_SOURCE_NAME_MAX characters of UTF-8 */
-	const char *actor; /* who makes it: tc_caller.id, or NULL for the command line */
+	const char *actor; /* who makes it: tc_caller.id, or "cli:..."; NULL: nobody who is known */
 };
 
 /* Makes a source. `ret_key` gets its routing key, which nobody can read again; `ret_json` (may be NULL) the source as

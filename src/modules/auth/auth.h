@@ -90,7 +90,7 @@ void tc_auth_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(stru
 struct tc_auth_key_request {
 	const char *name;  /* for people; 1 to TC_AUTH_NAME_MAX characters of UTF-8 */
 	const char *role;  /* one of tc_auth_roles() */
-	const char *actor; /* who makes it: tc_caller.id, or "" for the command line */
+	const char *actor; /* who makes it: tc_caller.id, or "cli:..."; "": nobody who is known */
 };
 
 /* The names of the roles, NULL at the end: "admin", "manager", "viewer". */

@@ -16,9 +16,9 @@ struct tc_auth_user_request {
 	const char *name;          /* NULL: as it is */
 	const char *role;          /* one of tc_auth_roles(); NULL: as it is */
 	const char *password_hash; /* NULL: as it is */
-	const char *actor;         /* who does it: tc_caller.id, or "" for the command line */
-	const char *kept_session;  /* the one session that outlives a new password; NULL: none */
-	int password_version;      /* the password that was checked; 0: none was */
+	const char *actor; /* who does it: tc_caller.id, or "cli:..."; "": nobody who is known */
+	const char *kept_session; /* the one session that outlives a new password; NULL: none */
+	int password_version;     /* the password that was checked; 0: none was */
 };
 
 /* INVALID for a name that is empty, too long, not UTF-8, has control characters or spaces around it. */

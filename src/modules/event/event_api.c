@@ -67,7 +67,8 @@ static const struct tc_field audit_fields[] = {
 	 .place = TC_IN_QUERY,
 	 .min = 1,
 	 .max = ACTOR_MAX,
-	 .description = "Only changes that this one made: key:ID, user:ID, source:NAME"},
+	 .description = "Only changes that this one made: key:ID, user:ID, source:ID, "
+			"source:alertmanager, cli:NAME"},
 	TC_FIELD_LIST_LIMIT(TC_EVENT_AUDIT_MAX, "Most entries in the answer; 50 unless given"),
 	TC_FIELD_LIST_CURSOR,
 	{.type = TC_FIELD_END},
