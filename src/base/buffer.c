@@ -126,9 +126,9 @@ static void append_escape(struct tc_buffer *buffer, unsigned char byte)
 	}
 }
 
-void tc_buffer_append_json(struct tc_buffer *buffer, const char *text)
+void tc_buffer_append_json_text(struct tc_buffer *buffer, const char *text, size_t length)
 {
-	size_t length = strlen(text), start = 0;
+	size_t start = 0;
 
 	tc_buffer_append(buffer, "\"", 1);
 	for (size_t i = 0; i < length; i++) {
@@ -140,6 +140,11 @@ void tc_buffer_append_json(struct tc_buffer *buffer, const char *text)
 	}
 	tc_buffer_append(buffer, text + start, length - start);
 	tc_buffer_append(buffer, "\"", 1);
+}
+
+void tc_buffer_append_json(struct tc_buffer *buffer, const char *text)
+{
+	tc_buffer_append_json_text(buffer, text, strlen(text));
 }
 
 char *tc_buffer_steal(struct tc_buffer *buffer)

@@ -25,6 +25,8 @@ void tc_buffer_append_format(struct tc_buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; `text` is UTF-8. */
 void tc_buffer_append_json(struct tc_buffer *buffer, const char *text);
+/* The same for text that may have NUL characters. */
+void tc_buffer_append_json_text(struct tc_buffer *buffer, const char *text, size_t length);
 /* The bytes, owned by the caller (free), or NULL if the buffer failed; the buffer is empty after. */
 char *tc_buffer_steal(struct tc_buffer *buffer);
 

@@ -119,7 +119,7 @@ json_t *tc_document_field(struct tc_document *document, const struct tc_field *f
 		item = typed(document,
 			     field->type == TC_FIELD_UUIDS ? TC_FIELD_UUID : TC_FIELD_STRING,
 			     false);
-		if (field->type == TC_FIELD_STRINGS) {
+		if (field->type == TC_FIELD_STRINGS && !(field->flags & TC_ANY_ITEMS)) {
 			bound(document, item, "minLength", 1, true);
 			bound(document, item, "maxLength", field->item_max, field->item_max > 0);
 		}

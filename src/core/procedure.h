@@ -45,7 +45,10 @@ enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH, TC_IN_HEADER, TC_IN_C
 
 enum {
 	TC_REQUIRED = 1u << 0,
-	TC_NULLABLE = 1u << 1 /* null is allowed, and means: clear */
+	TC_NULLABLE = 1u << 1, /* null is allowed, and means: clear */
+	/* Of TC_FIELD_STRINGS: an item is any text, also "" or one with NUL characters, as long as the body
+	 * may be. For handlers that tell of each item what became of it. */
+	TC_ANY_ITEMS = 1u << 2
 };
 
 struct tc_field {

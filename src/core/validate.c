@@ -138,6 +138,19 @@ static void check_integer(const struct tc_field *field, json_t *value, const cha
 				(long long)field->min, (long long)field->max);
 }
 
+static void check_item(const struct tc_field *field, json_t *item, const char *pointer,
+		       struct tc_problem *problem)
+{
+	if (field->flags & TC_ANY_ITEMS)
+		check_string(item, 0, 0, pointer, problem);
+	else if (has_nul(item))
+		add_nul(pointer, problem);
+	else if (field->type == TC_FIELD_UUIDS)
+		check_uuid(item, pointer, problem);
+	else
+		check_string(item, 1, field->item_max, pointer, problem);
+}
+
 static void check_array(const struct tc_field *field, json_t *value, const char *pointer,
 			struct tc_problem *problem)
 {
@@ -163,12 +176,7 @@ static void check_array(const struct tc_field *field, json_t *value, const char 
 		char item_pointer[TC_VALIDATE_POINTER_SIZE + 24];
 
 		snprintf(item_pointer, sizeof(item_pointer), "%s/%zu", pointer, index);
-		if (has_nul(item))
-			add_nul(item_pointer, problem);
-		else if (field->type == TC_FIELD_UUIDS)
-			check_uuid(item, item_pointer, problem);
-		else
-			check_string(item, 1, field->item_max, item_pointer, problem);
+		check_item(field, item, item_pointer, problem);
 	}
 }
 

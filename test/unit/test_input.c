@@ -25,6 +25,7 @@ static const struct tc_field fields[] = {
 	{.name = "any_count", .type = TC_FIELD_INTEGER},
 	{.name = "systems", .type = TC_FIELD_STRINGS, .min = 1, .max = 3, .item_max = 4},
 	{.name = "ids", .type = TC_FIELD_UUIDS, .max = 2},
+	{.name = "words", .type = TC_FIELD_STRINGS, .flags = TC_ANY_ITEMS, .min = 1, .max = 3},
 	{.name = "at", .type = TC_FIELD_TIMESTAMP},
 	{.name = "extra", .type = TC_FIELD_ANY},
 	{.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1, .max = 9},
@@ -100,6 +101,9 @@ static const struct {
 	{"\"systems\":[\"a\",\"12345\"]", "/systems/1", "at most 4 characters"},
 	{"\"systems\":[null]", "/systems/0", "must be a string"},
 	{"\"systems\":[\"a\",\"b\",\"c\",\"d\"]", "/systems", "at most 3 items"},
+	{"\"words\":[\"\",\"a\\u0000b\",\"12345\"]", NULL, NULL},
+	{"\"words\":[\"\",5]", "/words/1", "must be a string"},
+	{"\"words\":[]", "/words", "at least 1 item"},
 	{"\"ids\":[]", NULL, NULL},
 	{"\"ids\":[\"" UUID "\",\"x\"]", "/ids/1", "must be a UUID"},
 	{"\"ids\":{}", "/ids", "must be an array of UUIDs"},
@@ -358,6 +362,7 @@ static void test_query(void **state)
 
 static void test_parameter_types(void **state)
 {
+	const struct tc_field *id = tc_validate_find(fields, "id", TC_PLACE(TC_IN_PATH));
 	json_t *parameters = json_object();
 	struct tc_problem problem;
 
@@ -368,9 +373,9 @@ static void test_parameter_types(void **state)
 	tc_input_check_query(&strict, IN_QUERY, parameters, &problem);
 	assert_int_equal(problem.errors_count, 1);
 	assert_string_equal(problem.errors[0].pointer, "mode");
-	tc_input_add_path(&fields[16], parameters, UUID, &problem);
+	tc_input_add_path(id, parameters, UUID, &problem);
 	assert_int_equal(problem.errors_count, 1);
-	tc_input_add_path(&fields[16], parameters, "nope", &problem);
+	tc_input_add_path(id, parameters, "nope", &problem);
 	assert_int_equal(problem.errors_count, 2);
 	assert_int_equal(json_integer_value(json_object_get(parameters, "limit")), 7);
 	assert_true(json_is_false(json_object_get(parameters, "all")));

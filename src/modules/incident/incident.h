@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "modules/incident/draft.h"
+#include <jansson.h>
 #include <tocsin/pool.h>
 
 #define TC_INCIDENT_LIST_DEFAULT 50
@@ -147,16 +148,15 @@ int tc_incident_list_refs(struct tocsin_pool *work_pool, const char *ids,
 			  struct tc_buffer *ret_json, struct tocsin_error *error);
 
 struct tc_incident_bulk {
-	bool is_deletion;       /* else they are resolved */
-	const char *const *ids; /* may be no UUIDs */
-	size_t count;
+	bool is_deletion;    /* else they are resolved */
+	const json_t *ids;   /* an array of strings, which may be anything else than UUIDs */
 	const char *message; /* of the updates that resolve; NULL: a sentence of ours */
 	const char *actor, *actor_name;
 };
 
-/* {"results": [{"id", "outcome", "detail"?}]} in the order of the ids; an outcome is resolved, deleted, unchanged
- * (it was resolved), notFound or failed, the latter two with a detail. Fails where not even the first could
- * be tried. */
+/* {"results": [{"id", "outcome", "detail"?}]} in the order of the ids, each as it came; an outcome is resolved,
+ * deleted, unchanged (it was resolved), notFound or failed, the latter two with a detail. Fails where not even the
+ * first could be tried. */
 int tc_incident_change_many(struct tocsin_pool *work_pool, const struct tc_incident_bulk *bulk,
 			    struct tc_buffer *ret_json, struct tocsin_error *error);
 

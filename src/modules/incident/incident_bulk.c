@@ -53,16 +53,24 @@ int tc_incident_list_refs(struct tocsin_pool *work_pool, const char *ids,
 
 /* --- changes --- */
 
-static int change_one(struct tocsin_pool *pool, const struct tc_incident_bulk *bulk, const char *id,
-		      bool *ret_changed, struct tocsin_error *error)
+/* What follows a NUL would be lost, and the rest perhaps an id. */
+static bool is_id(const json_t *text)
 {
+	return json_string_length(text) == TC_UUID_SIZE - 1 &&
+	       tc_uuid_is_valid(json_string_value(text));
+}
+
+static int change_one(struct tocsin_pool *pool, const struct tc_incident_bulk *bulk,
+		      const json_t *text, bool *ret_changed, struct tocsin_error *error)
+{
+	const char *id = json_string_value(text);
 	const struct tc_incident_update update = {.incident_id = id,
 						  .message = bulk->message,
 						  .actor = bulk->actor,
 						  .actor_name = bulk->actor_name};
 	int r;
 
-	if (!tc_uuid_is_valid(id))
+	if (!is_id(text))
 		return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "It is not a UUID");
 	if (!bulk->is_deletion)
 		return tc_incident_resolve(pool, &update, NULL, ret_changed, error);
@@ -80,7 +88,7 @@ static bool is_hopeless(int code)
 }
 
 static void append_outcome(struct tc_buffer *json, const struct tc_incident_bulk *bulk,
-			   const char *id, int code, bool is_changed,
+			   const json_t *id, int code, bool is_changed,
 			   const struct tocsin_error *error)
 {
 	const char *outcome =
@@ -91,7 +99,7 @@ static void append_outcome(struct tc_buffer *json, const struct tc_incident_bulk
 	else if (code)
 		outcome = "failed";
 	tc_buffer_append_text(json, "{\"id\":");
-	tc_buffer_append_json(json, id);
+	tc_buffer_append_json_text(json, json_string_value(id), json_string_length(id));
 	tc_buffer_append_format(json, ",\"outcome\":\"%s\"", outcome);
 	if (code) {
 		/* What the database says is for the log, not for callers. */
@@ -107,18 +115,21 @@ int tc_incident_change_many(struct tocsin_pool *work_pool, const struct tc_incid
 			    struct tc_buffer *ret_json, struct tocsin_error *error)
 {
 	int r = TOCSIN_OK;
+	size_t i;
+	json_t *id;
 
 	tc_buffer_append_text(ret_json, "{\"results\":[");
-	for (size_t i = 0; i < bulk->count; i++) {
+	json_array_foreach(bulk->ids, i, id)
+	{
 		bool is_changed = false;
 
 		if (!is_hopeless(r))
-			r = change_one(work_pool, bulk, bulk->ids[i], &is_changed, error);
+			r = change_one(work_pool, bulk, id, &is_changed, error);
 		if (i == 0 && is_hopeless(r)) /* nothing was done: the whole call fails */
 			return r;
 		if (i > 0)
 			tc_buffer_append_text(ret_json, ",");
-		append_outcome(ret_json, bulk, bulk->ids[i], r, is_changed, error);
+		append_outcome(ret_json, bulk, id, r, is_changed, error);
 	}
 	tc_buffer_append_text(ret_json, "]}");
 	if (ret_json->failed)

@@ -7,8 +7,6 @@
 
 #define IDS_MAX     1000
 #define CHANGES_MAX 500
-/* Longer than any id, so that one that is none has an outcome of its own too. */
-#define CHANGE_ID_MAX 64
 
 /* --- reads --- */
 
@@ -87,23 +85,17 @@ static void run_by_system(struct tc_call *call)
 
 static void change_many(struct tc_call *call, bool is_deletion)
 {
-	const json_t *list = json_object_get(tc_call_input(call), "ids");
-	const char *ids[CHANGES_MAX];
-	struct tc_incident_bulk bulk = {
+	const struct tc_incident_bulk bulk = {
 		.is_deletion = is_deletion,
-		.ids = ids,
+		.ids = json_object_get(tc_call_input(call), "ids"),
 		.message = tc_call_string(call, "message"),
 		.actor = tc_reply_actor(call),
 		.actor_name = tc_incident_actor_name(call),
 	};
 	struct tocsin_error error;
 	TC_BUFFER json = {0};
-	size_t index;
-	json_t *id;
-	int r;
+	int r = tc_incident_change_many(tc_incident_pool(call), &bulk, &json, &error);
 
-	json_array_foreach(list, index, id) ids[bulk.count++] = json_string_value(id);
-	r = tc_incident_change_many(tc_incident_pool(call), &bulk, &json, &error);
 	tc_reply_result(call, r, 200, &json, &error);
 }
 
@@ -126,8 +118,8 @@ static void run_delete(struct tc_call *call)
 	}
 #define CHANGE_IDS(text)                                                                           \
 	{                                                                                          \
-		.name = "ids", .type = TC_FIELD_STRINGS, .flags = TC_REQUIRED, .min = 1,           \
-		.max = CHANGES_MAX, .item_max = CHANGE_ID_MAX, .description = (text)               \
+		.name = "ids", .type = TC_FIELD_STRINGS, .flags = TC_REQUIRED | TC_ANY_ITEMS,      \
+		.min = 1, .max = CHANGES_MAX, .description = (text)                                \
 	}
 #define SYSTEM_IDS(its_min, text)                                                                  \
 	{                                                                                          \
@@ -167,7 +159,8 @@ static const struct tc_field updates_fields[] = {
 };
 
 static const struct tc_field resolve_fields[] = {
-	CHANGE_IDS("Incidents to resolve; the answer has an outcome for each"),
+	CHANGE_IDS(
+		"Incidents to resolve; the answer has an outcome for each, also for what is no id"),
 	{.name = "message",
 	 .type = TC_FIELD_STRING,
 	 .min = 1,
@@ -177,7 +170,8 @@ static const struct tc_field resolve_fields[] = {
 };
 
 static const struct tc_field delete_fields[] = {
-	CHANGE_IDS("Incidents to delete; the answer has an outcome for each"),
+	CHANGE_IDS(
+		"Incidents to delete; the answer has an outcome for each, also for what is no id"),
 	TC_INCIDENT_FIELD_END,
 };
 
