@@ -65,6 +65,11 @@ static void to_upper(const char *text, char ret_text[static TC_OPTION_NAME_MAX])
 	ret_text[length] = '\0';
 }
 
+static void name_clear(const char *name, char ret_name[static TC_OPTION_NAME_MAX])
+{
+	snprintf(ret_name, TC_OPTION_NAME_MAX, "no-%.*s", TC_OPTION_NAME_MAX - 4, name);
+}
+
 static struct tc_option *add(struct tc_options *options)
 {
 	assert(options->count < TC_OPTIONS_MAX);
@@ -118,7 +123,7 @@ static void add_field(struct tc_options *options, const struct tc_remote *remote
 	option->kind = TC_OPTION_CLEAR;
 	option->field = field;
 	option->help = "have none";
-	snprintf(option->name, sizeof(option->name), "no-%.*s", TC_OPTION_NAME_MAX - 4, name);
+	name_clear(name, option->name);
 }
 
 void tc_options_init(struct tc_options *options, const struct tc_command *command)
@@ -147,6 +152,8 @@ void tc_options_init(struct tc_options *options, const struct tc_command *comman
 void tc_option_notes(const struct tc_option *option, char *ret_text, size_t size)
 {
 	bool has_choices = option->choices && !option->is_optional;
+	bool has_clear = option->kind == TC_OPTION_FIELD && option->field->flags & TC_NULLABLE;
+	char clear[TC_OPTION_NAME_MAX];
 	size_t length = 0;
 
 	*ret_text = '\0';
@@ -154,10 +161,15 @@ void tc_option_notes(const struct tc_option *option, char *ret_text, size_t size
 		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
 					   i == 0 ? " (" : ", ", option->choices[i]);
 	if (length < size)
-		snprintf(ret_text + length, size - length, "%s%s%s%s%s", has_choices ? ")" : "",
-			 option->fallback[0] ? "; " : "", option->fallback,
-			 option->fallback[0] ? " unless given" : "",
-			 option->is_repeatable ? "; may be repeated" : "");
+		length += (size_t)snprintf(ret_text + length, size - length, "%s%s%s%s%s",
+					   has_choices ? ")" : "", option->fallback[0] ? "; " : "",
+					   option->fallback,
+					   option->fallback[0] ? " unless given" : "",
+					   option->is_repeatable ? "; may be repeated" : "");
+	if (length < size && has_clear) {
+		name_clear(option->name, clear);
+		snprintf(ret_text + length, size - length, "; --%s for none", clear);
+	}
 }
 
 void tc_option_format(const struct tc_option *option, char *ret_text, size_t size)

@@ -43,7 +43,7 @@ void tc_options_init(struct tc_options *options, const struct tc_command *comman
 void tc_option_summary(const struct tc_command *command, char *ret_text, size_t size);
 /* The rest of the usage line: "[OPTION...] ID SYSTEM...". */
 void tc_option_usage(const struct tc_command *command, char *ret_text, size_t size);
-/* What the help says behind an option's sentence: " (a, b, c); b unless given; may be repeated". */
+/* What the help says behind an option's sentence: " (a, b, c); b unless given; may be repeated; --no-x for none". */
 void tc_option_notes(const struct tc_option *option, char *ret_text, size_t size);
 /* "--name=VALUE" as people read it. */
 void tc_option_format(const struct tc_option *option, char *ret_text, size_t size);

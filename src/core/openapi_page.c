@@ -89,6 +89,7 @@ static void append_fields(struct tc_buffer *out, const struct tc_procedure *row)
 		tc_buffer_append_text(out, "<td>");
 		if (field->description)
 			escape(out, field->description);
+		tc_buffer_append_text(out, tc_document_null(field));
 		tc_buffer_append_text(out, "</tr>");
 	}
 	tc_buffer_append_text(out, "</table>");

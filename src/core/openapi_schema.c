@@ -96,6 +96,18 @@ static void bound(struct tc_document *document, json_t *schema, const char *name
 		tc_document_put(document, schema, name, json_integer(value));
 }
 
+const char *tc_document_null(const struct tc_field *field)
+{
+	return field->flags & TC_NULLABLE ? "; null for none" : "";
+}
+
+static void put_description(struct tc_document *document, json_t *schema,
+			    const struct tc_field *field)
+{
+	tc_document_put(document, schema, "description",
+			json_sprintf("%s%s", field->description, tc_document_null(field)));
+}
+
 json_t *tc_document_field(struct tc_document *document, const struct tc_field *field)
 {
 	bool is_nullable = field->flags & TC_NULLABLE, is_bounded = field->min || field->max;
@@ -131,7 +143,7 @@ json_t *tc_document_field(struct tc_document *document, const struct tc_field *f
 		break;
 	}
 	if (field->place == TC_IN_BODY && field->description)
-		tc_document_put(document, schema, "description", json_string(field->description));
+		put_description(document, schema, field);
 	return schema;
 }
 

@@ -20,5 +20,7 @@ json_t *tc_document_content(struct tc_document *document, const char *type, json
 json_t *tc_document_field(struct tc_document *document, const struct tc_field *field);
 json_t *tc_document_components(struct tc_document *document);
 
+/* What people are told behind a field's description of null; "" where it is not allowed. */
+const char *tc_document_null(const struct tc_field *field);
 /* Where a field stands: "body", "query", "path", "header". */
 const char *tc_document_place(enum tc_field_place place);

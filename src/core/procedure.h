@@ -45,7 +45,9 @@ enum tc_field_place { TC_IN_BODY, TC_IN_QUERY, TC_IN_PATH, TC_IN_HEADER, TC_IN_C
 
 enum {
 	TC_REQUIRED = 1u << 0,
-	TC_NULLABLE = 1u << 1, /* null is allowed, and means: clear */
+	/* null is allowed, and means: none. Whoever describes the field says how to write that: `description`
+	 * does not, which commands show as well, where it is --no-NAME. */
+	TC_NULLABLE = 1u << 1,
 	/* Of TC_FIELD_STRINGS: an item is any text, also "" or one with NUL characters, as long as the body
 	 * may be. For handlers that tell of each item what became of it. */
 	TC_ANY_ITEMS = 1u << 2
@@ -60,7 +62,7 @@ struct tc_field {
 		max; /* characters, items or value, by type; max 0 for strings: no bound but the body's */
 	int64_t item_max;
 	const char *const *choices; /* NULL-terminated */
-	const char *description;    /* for people: OpenAPI and help */
+	const char *description;    /* for people: OpenAPI, and help of commands */
 };
 
 /* Access rules; a caller has a set of them (bits). */

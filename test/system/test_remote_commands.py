@@ -232,6 +232,29 @@ def test_every_word_is_a_field(commands):
         assert not [option["name"] for option in command["options"] if option["required"]], name
 
 
+def test_help_says_how_to_have_none(node, commands, settings):
+    """The same flag of a field is "null" to programs and --no-NAME to people, who would store the word "null". Seen to fail
+    with "null clears it" in the fields' own descriptions, which help and the manual page then said; and with the flag not
+    looked at, in tc_option_notes for help, in put_description for programs."""
+    for name in [*commands, *(f"call {name}" for name in ("updateIncident", "editUpdate", "addLink", "updateSystem"))]:
+        helped = good("help", *name.split())
+        assert "null" not in helped, name
+        options = dict(re.findall(r"^  --([\w-]+)\S*(.*)", helped, re.MULTILINE))
+        for option in options:
+            if f"no-{option}" in options:
+                assert options[option].endswith(f"; --no-{option} for none"), (name, options[option])
+            else:
+                assert " for none" not in options[option], (name, options[option])
+    assert "null" not in good("help", "--mdoc") and "null" not in good("help", "--json")
+    for path in json.loads(good("call", "getOpenApi", "--json", **settings))["paths"].values():
+        for operation in path.values():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            for field, schema in body.get("properties", {}).items():
+                assert ("null" in schema.get("type", [])) == schema["description"].endswith("; null for none"), (
+                    operation["operationId"], field)
+    assert node.anonymous.get("/docs").body.count(b"; null for none</tr>") >= 8
+
+
 def complete_bash(*words):
     """What bash offers at the end of the words."""
     script = (f". <({BINARY} completion bash)\n" 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'

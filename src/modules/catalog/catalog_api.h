@@ -29,7 +29,7 @@ void tc_catalog_run_part(struct tc_call *call, tc_catalog_part_fn change, const 
 #define TC_CATALOG_FIELD_DESCRIPTION                                                               \
 	{                                                                                          \
 		.name = "description", .type = TC_FIELD_STRING, .flags = TC_NULLABLE,              \
-		.max = TC_CATALOG_DESCRIPTION_MAX, .description = "What it is; null clears it"     \
+		.max = TC_CATALOG_DESCRIPTION_MAX, .description = "What it is"                     \
 	}
 #define TC_CATALOG_FIELD_END                                                                       \
 	{                                                                                          \

@@ -222,7 +222,7 @@ static const struct tc_field update_fields[] = {
 	 .type = TC_FIELD_STRING,
 	 .flags = TC_NULLABLE,
 	 .max = TC_INCIDENT_DESCRIPTION_MAX,
-	 .description = "What is wrong, at length; null clears it"},
+	 .description = "What is wrong, at length"},
 	{.name = "severity",
 	 .type = TC_FIELD_ENUM,
 	 .choices = tc_incident_severities,
@@ -240,7 +240,7 @@ static const struct tc_field update_fields[] = {
 	 .type = TC_FIELD_ENUM,
 	 .flags = TC_NULLABLE,
 	 .choices = tc_incident_healths,
-	 .description = "While it is open, what its systems' health is said to be; null clears it"},
+	 .description = "While it is open, what its systems' health is said to be"},
 	TC_INCIDENT_FIELD_END,
 };
 

@@ -156,7 +156,7 @@ static void run_remove_link(struct tc_call *call)
 #define LABEL                                                                                      \
 	{                                                                                          \
 		.name = "label", .type = TC_FIELD_STRING, .flags = TC_NULLABLE, .min = 1,          \
-		.max = LABEL_MAX, .description = "For people, in place of the URL; null clears it" \
+		.max = LABEL_MAX, .description = "For people, in place of the URL"                 \
 	}
 
 static const struct tc_field add_update_fields[] = {
@@ -178,7 +178,7 @@ static const struct tc_field edit_update_fields[] = {
 	 .type = TC_FIELD_ENUM,
 	 .flags = TC_NULLABLE,
 	 .choices = tc_incident_statuses,
-	 .description = "The status it turned the incident to; null: none"},
+	 .description = "The status it turned the incident to"},
 	VISIBILITY("Who sees it"),
 	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP, .description = "When it was said"},
 	TC_INCIDENT_FIELD_END,
