@@ -207,7 +207,7 @@ static void add_foreign_refusals(struct tc_document *document, json_t *responses
 }
 
 /* What is said before the row's handler has the call, or in its place; then what the handler says. A session also has
- * to show that its owner wants a change. */
+ * to show, with any method but GET and HEAD, that its owner wants the request. */
 static void add_refusals(struct tc_document *document, json_t *responses,
 			 const struct tc_procedure *row)
 {

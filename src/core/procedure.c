@@ -87,9 +87,10 @@ static bool admit(struct tc_call *call, enum tc_auth_answer auth, const struct t
 	}
 	if (auth == TC_AUTH_FORGED) {
 		tc_call_reply_problem_text(call, 403,
-					   "A session needs its token in the header X-Tocsin-CSRF "
-					   "to change something, "
-					   "and an Origin that is this server");
+					   "With a session, any request but GET and HEAD needs its "
+					   "csrfToken, which GET /api/v1/session shows, in the "
+					   "header X-Tocsin-CSRF, and an Origin, if it has one, "
+					   "that is this server");
 		return false;
 	}
 	if (auth != TC_AUTH_OK) {

@@ -182,6 +182,21 @@ def test_forged_requests(session, headers, status):
         assert session.get(SESSION).json["kind"] == "user"
 
 
+def test_reads_by_post_need_the_token(node, session):
+    """What they do is known only once they run; so the rule is one of methods, and refusal and description say the same
+    one. Seen to fail with both saying that it is changes that need the token."""
+    states, without = "/api/v1/incidents/states", {"X-Tocsin-CSRF": None}
+    assert session.call("POST", states, {"ids": []}).status == 200
+    refused = session.call("POST", states, {"ids": []}, without)
+    assert (refused.status, refused.type) == (403, PROBLEM)
+    assert session.call("POST", "/rest/incident/listIncidents", {}, without).status == 403
+    for method in ("GET", "HEAD"):
+        assert session.call(method, "/rest/incident/listIncidents", headers=without).status == 200
+    scheme = describe(node)["components"]["securitySchemes"]["session"]["description"]
+    for said in (refused.json["detail"], scheme):
+        assert "any request but GET and HEAD" in said and "X-Tocsin-CSRF" in said, said
+
+
 def test_token_of_another_session(node, user, session):
     other = log_in(node.url, user["name"])
     assert other.token != session.token
