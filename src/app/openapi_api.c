@@ -25,23 +25,23 @@ int tc_server_open_openapi(struct tc_server *server, struct tocsin_error *error)
 	return result ? result : tc_openapi_format_page(&options, &server->docs, error);
 }
 
-static void reply(struct tc_call *call, const char *type, const struct tc_buffer *text)
+static void reply(struct tc_call *call, const struct tc_buffer *text)
 {
 	char *copy = malloc(text->length + 1);
 
 	if (copy)
 		memcpy(copy, text->data, text->length + 1);
-	tc_call_reply_content(call, 200, type, copy, text->length);
+	tc_call_reply_content(call, 200, tc_call_procedure(call)->content_type, copy, text->length);
 }
 
 static void get_openapi(struct tc_call *call)
 {
-	reply(call, "application/json", &tc_server_from(tc_call_app(call))->openapi);
+	reply(call, &tc_server_from(tc_call_app(call))->openapi);
 }
 
 static void get_docs(struct tc_call *call)
 {
-	reply(call, HTML_TYPE, &tc_server_from(tc_call_app(call))->docs);
+	reply(call, &tc_server_from(tc_call_app(call))->docs);
 }
 
 const struct tc_procedure tc_openapi_procedures[] = {
@@ -52,6 +52,7 @@ const struct tc_procedure tc_openapi_procedures[] = {
 	 .flags = TC_CALLER_IGNORED,
 	 .run_on = TC_RUN_INLINE,
 	 .run = get_openapi,
+	 .content_type = "application/json",
 	 .summary = "Describes this API to programs: OpenAPI 3.1"},
 	{.name = "getDocs",
 	 .method = TC_GET,
@@ -60,6 +61,7 @@ const struct tc_procedure tc_openapi_procedures[] = {
 	 .flags = TC_CALLER_IGNORED,
 	 .run_on = TC_RUN_INLINE,
 	 .run = get_docs,
+	 .content_type = HTML_TYPE,
 	 .summary = "Describes this API to people"},
 	{.name = NULL},
 };

@@ -53,6 +53,7 @@ static json_t *make_value(const struct tc_field *field, const char *text)
 		errno = 0;
 		number = strtoll(text, &end, 10);
 		return errno || *end || !*text ? NULL : json_integer(number);
+	case TC_FIELD_OBJECTS:
 	case TC_FIELD_ANY:
 		return json_loads(text, JSON_DECODE_ANY, NULL);
 	default:
@@ -64,6 +65,10 @@ static json_t *make_value(const struct tc_field *field, const char *text)
 static int set_field(struct request *request, const struct tc_field *field, const char *name,
 		     const char *text)
 {
+	static const char *const kinds[] = {[TC_FIELD_BOOLEAN] = "true or false",
+					    [TC_FIELD_INTEGER] = "a whole number",
+					    [TC_FIELD_OBJECTS] = "JSON",
+					    [TC_FIELD_ANY] = "JSON"};
 	bool is_list = field->type == TC_FIELD_STRINGS || field->type == TC_FIELD_UUIDS;
 	json_t *value, *list;
 
@@ -73,10 +78,7 @@ static int set_field(struct request *request, const struct tc_field *field, cons
 	value = make_value(field, text);
 	if (!value)
 		return tc_command_misused(request->command, "%s: \"%s\" is not %s", name, text,
-					  field->type == TC_FIELD_BOOLEAN   ? "true or false"
-					  : field->type == TC_FIELD_INTEGER ? "a whole number"
-					  : field->type == TC_FIELD_ANY     ? "JSON"
-									    : "UTF-8");
+					  kinds[field->type] ? kinds[field->type] : "UTF-8");
 	if (!is_list)
 		return json_object_set_new(request->input, field->name, value) < 0 ? TC_EXIT_FAILED
 										   : TC_EXIT_OK;
@@ -288,12 +290,13 @@ static int call(const char *url, const struct tc_procedure *procedure, json_t *i
 	format_path(procedure, input, &path);
 	if (path.failed)
 		return tocsin_error_set(error, TOCSIN_E_INVALID, "the options are too long");
-	return tc_client_run(&(struct tc_client_request){.url = url,
-							 .method = methods[procedure->method],
-							 .path = path.data,
-							 .body = body,
-							 .takes_text = !procedure->answers},
-			     ret_answer, error);
+	return tc_client_run(
+		&(struct tc_client_request){.url = url,
+					    .method = methods[procedure->method],
+					    .path = path.data,
+					    .body = body,
+					    .takes_text = procedure->content_type != NULL},
+		ret_answer, error);
 }
 
 /* --- names --- */

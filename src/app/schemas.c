@@ -40,6 +40,14 @@ static const struct tc_member incident_members[] = {
 	{.name = "systemIds", .type = TC_FIELD_STRING, .flags = MANY},
 	{.name = NULL},
 };
+static const struct tc_member update_version_members[] = {
+	{.name = "message", .type = TC_FIELD_STRING},
+	{.name = "statusChange", .type = TC_FIELD_ENUM, .flags = OPTIONAL, .choices = statuses},
+	{.name = "visibility", .type = TC_FIELD_ENUM, .choices = visibilities},
+	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP},
+	{.name = "editedAt", .type = TC_FIELD_TIMESTAMP, .flags = OPTIONAL},
+	{.name = NULL},
+};
 static const struct tc_member update_members[] = {
 	{.name = "id", .type = TC_FIELD_UUID},
 	{.name = "incidentId", .type = TC_FIELD_UUID},
@@ -49,7 +57,7 @@ static const struct tc_member update_members[] = {
 	{.name = "createdAt", .type = TC_FIELD_TIMESTAMP},
 	{.name = "editedAt", .type = TC_FIELD_TIMESTAMP, .flags = OPTIONAL},
 	{.name = "editHistory",
-	 .type = TC_FIELD_ANY,
+	 .schema = "UpdateVersion",
 	 .flags = OPTIONAL | MANY,
 	 .description = "Earlier versions, oldest first; for those who manage incidents"},
 	{.name = "createdBy", .type = TC_FIELD_STRING, .flags = OPTIONAL},
@@ -302,6 +310,7 @@ static const struct tc_member problem_members[] = {
 
 const struct tc_schema tc_schemas[] = {
 	{"Incident", "An incident, as lists show it", incident_members, NULL, NULL},
+	{"UpdateVersion", "An update as it was before an edit", update_version_members, NULL, NULL},
 	{"Update", "Something said about an incident", update_members, NULL, NULL},
 	{"Link", "A link of an incident", link_members, NULL, NULL},
 	{"IncidentDetail", "An incident with what belongs to it, as far as the caller may see it",

@@ -58,7 +58,8 @@ static void get_metrics(struct tc_call *call)
 	tc_metrics_format(&out);
 	tc_status_metrics_format(tc_server_from(tc_call_app(call)), &out);
 	length = out.length;
-	tc_call_reply_content(call, 200, METRICS_TYPE, tc_buffer_steal(&out), length);
+	tc_call_reply_content(call, 200, tc_call_procedure(call)->content_type,
+			      tc_buffer_steal(&out), length);
 }
 
 const struct tc_procedure tc_status_procedures[] = {
@@ -90,6 +91,7 @@ const struct tc_procedure tc_status_procedures[] = {
 	 .run_on = TC_RUN_INLINE,
 	 .fields = no_fields,
 	 .run = get_metrics,
+	 .content_type = METRICS_TYPE,
 	 .summary = "Metrics in Prometheus' text format"},
 	{0},
 };

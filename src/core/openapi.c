@@ -140,6 +140,25 @@ static void add_etag(struct tc_document *document, json_t *response)
 	tc_document_put(document, response, "headers", headers);
 }
 
+/* The answer of a row without `answers`, of its `content_type` without parameters such as the character set. */
+static void add_content(struct tc_document *document, json_t *response,
+			const struct tc_procedure *row)
+{
+	json_t *schema;
+	char type[64];
+
+	assert(row->content_type);
+	snprintf(type, sizeof(type), "%.*s", (int)strcspn(row->content_type, ";"),
+		 row->content_type);
+	if (strcmp(type, JSON_TYPE) == 0) {
+		schema = tc_document_object(document);
+	} else {
+		schema = json_object();
+		tc_document_put(document, schema, "type", json_string("string"));
+	}
+	tc_document_put(document, response, "content", tc_document_content(document, type, schema));
+}
+
 /* What the row's `answers` say: "201 A/B, 200 C". */
 static void add_successes(struct tc_document *document, json_t *responses,
 			  const struct tc_procedure *row)
@@ -160,6 +179,8 @@ static void add_successes(struct tc_document *document, json_t *responses,
 				document, response, "content",
 				tc_document_content(document, JSON_TYPE,
 						    answer_schema(document, text + 4, length - 4)));
+		if (!row->answers)
+			add_content(document, response, row);
 		if (has_etag(row))
 			add_etag(document, response);
 		tc_document_put(document, responses, status, response);

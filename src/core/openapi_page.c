@@ -48,16 +48,16 @@ static const char *const type_names[] = {
 	[TC_FIELD_ENUM] = "one of ",        [TC_FIELD_BOOLEAN] = "true or false",
 	[TC_FIELD_INTEGER] = "integer",     [TC_FIELD_STRINGS] = "list of texts",
 	[TC_FIELD_UUIDS] = "list of UUIDs", [TC_FIELD_TIMESTAMP] = "RFC 3339 time",
-	[TC_FIELD_CURSOR] = "cursor",       [TC_FIELD_ANY] = "any JSON",
+	[TC_FIELD_CURSOR] = "cursor",       [TC_FIELD_OBJECTS] = "list of objects",
+	[TC_FIELD_ANY] = "any JSON",
 };
 
 static void append_type(struct tc_buffer *out, const struct tc_field *field)
 {
-	static const char *const units[] = {[TC_FIELD_STRING] = " characters",
-					    [TC_FIELD_INTEGER] = "",
-					    [TC_FIELD_STRINGS] = " items",
-					    [TC_FIELD_UUIDS] = " items",
-					    [TC_FIELD_ANY] = NULL};
+	static const char *const units[] = {
+		[TC_FIELD_STRING] = " characters", [TC_FIELD_INTEGER] = "",
+		[TC_FIELD_STRINGS] = " items",     [TC_FIELD_UUIDS] = " items",
+		[TC_FIELD_OBJECTS] = " items",     [TC_FIELD_ANY] = NULL};
 
 	tc_buffer_append_text(out, type_names[field->type]);
 	for (const char *const *choice = field->choices; choice && *choice; choice++) {
@@ -113,9 +113,9 @@ static void append_access(struct tc_buffer *out, const struct tc_procedure *row,
 				  "switched off"
 				: "");
 	}
-	if (row->answers) {
-		tc_buffer_append_text(out, " Answers ");
-		escape(out, row->answers);
+	if (row->answers || row->content_type) {
+		tc_buffer_append_text(out, row->answers ? " Answers " : " Answers 200 ");
+		escape(out, row->answers ? row->answers : row->content_type);
 		tc_buffer_append_text(out, ".");
 	}
 	if (row->group)

@@ -67,7 +67,8 @@ static const struct {
 	[TC_FIELD_ENUM] = {"string", NULL},     [TC_FIELD_BOOLEAN] = {"boolean", NULL},
 	[TC_FIELD_INTEGER] = {"integer", NULL}, [TC_FIELD_STRINGS] = {"array", NULL},
 	[TC_FIELD_UUIDS] = {"array", NULL},     [TC_FIELD_TIMESTAMP] = {"string", "date-time"},
-	[TC_FIELD_CURSOR] = {"string", NULL},   [TC_FIELD_ANY] = {NULL, NULL},
+	[TC_FIELD_CURSOR] = {"string", NULL},   [TC_FIELD_OBJECTS] = {"array", NULL},
+	[TC_FIELD_ANY] = {NULL, NULL},
 };
 
 static json_t *typed(struct tc_document *document, enum tc_field_type type, bool is_nullable)
@@ -94,6 +95,15 @@ static void bound(struct tc_document *document, json_t *schema, const char *name
 {
 	if (is_set)
 		tc_document_put(document, schema, name, json_integer(value));
+}
+
+json_t *tc_document_object(struct tc_document *document)
+{
+	json_t *schema = json_object();
+
+	tc_document_put(document, schema, "type", json_string("object"));
+	tc_document_put(document, schema, "additionalProperties", json_true());
+	return schema;
 }
 
 const char *tc_document_null(const struct tc_field *field)
@@ -125,6 +135,10 @@ json_t *tc_document_field(struct tc_document *document, const struct tc_field *f
 	case TC_FIELD_INTEGER:
 		bound(document, schema, "minimum", field->min, is_bounded);
 		bound(document, schema, "maximum", field->max, is_bounded);
+		break;
+	case TC_FIELD_OBJECTS:
+		tc_document_put(document, schema, "items", tc_document_object(document));
+		bound(document, schema, "maxItems", field->max, field->max > 0);
 		break;
 	case TC_FIELD_STRINGS:
 	case TC_FIELD_UUIDS:

@@ -17,6 +17,7 @@ void tc_document_append(struct tc_document *document, json_t *array, json_t *val
 json_t *tc_document_ref(struct tc_document *document, const char *kind, const char *name);
 json_t *tc_document_schema(struct tc_document *document, const char *name); /* a reference to it */
 json_t *tc_document_content(struct tc_document *document, const char *type, json_t *schema);
+json_t *tc_document_object(struct tc_document *document); /* with any members */
 json_t *tc_document_field(struct tc_document *document, const struct tc_field *field);
 json_t *tc_document_components(struct tc_document *document);
 

@@ -37,7 +37,8 @@ enum tc_field_type {
 	TC_FIELD_UUIDS,     /* array of min..max UUIDs */
 	TC_FIELD_TIMESTAMP, /* RFC 3339 */
 	TC_FIELD_CURSOR,    /* a page's "nextCursor"; handlers see positions: core/cursor.h */
-	TC_FIELD_ANY        /* any JSON; the handler looks itself */
+	TC_FIELD_OBJECTS, /* array; that it has at most max objects, and what they are, the handler checks */
+	TC_FIELD_ANY /* any JSON; the handler looks itself */
 };
 
 /* A header is text, and never required; its name is written as in HTTP: "Last-Event-ID". */
@@ -62,7 +63,7 @@ struct tc_field {
 		max; /* characters, items or value, by type; max 0 for strings: no bound but the body's */
 	int64_t item_max;
 	const char *const *choices; /* NULL-terminated */
-	const char *description;    /* for people: OpenAPI, and help of commands */
+	const char *description; /* for people: OpenAPI, and help of commands */
 };
 
 /* Access rules; a caller has a set of them (bits). */
@@ -147,8 +148,10 @@ struct tc_procedure {
 	unsigned about;
 	const char *about_thing;
 	/* Successful answers, for OpenAPI: "201 Incident", "200 A, 201 A/B" (either), "204". The names are
-	 * schemas (core/openapi.h). NULL: "200", with any JSON or text. */
+	 * schemas (core/openapi.h). NULL: "200", of `content_type`. */
 	const char *answers;
+	/* Of a row without `answers`: what its handler answers with; JSON is an object. Else NULL. */
+	const char *content_type;
 	/* Refusals of the handler's own, for OpenAPI: "404 409", all of them but 400 and 503, which any may give; those
 	 * that come before it (who calls, the body, Idempotency-Key) are known from the rest of the row. NULL: none. */
 	const char *refuses;

@@ -367,6 +367,10 @@ void tc_validate_value(const struct tc_field *field, json_t *value, const char *
 	case TC_FIELD_UUIDS:
 		check_array(field, value, pointer, problem);
 		break;
+	case TC_FIELD_OBJECTS:
+		if (!json_is_array(value))
+			tc_validate_add(problem, pointer, "must be an array of objects");
+		break;
 	case TC_FIELD_TIMESTAMP:
 		check_timestamp(value, pointer, problem);
 		break;

@@ -181,7 +181,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
 static struct MHD_Response *build(struct tc_http_stream *stream)
 {
 	static const struct tc_http_header headers[] = {
-		{"Content-Type", "text/event-stream"},
+		{"Content-Type", TC_HTTP_STREAM_TYPE},
 		{"Cache-Control", "no-store"},
 		{"X-Accel-Buffering", "no"}, /* nginx would wait for more */
 	};

@@ -47,7 +47,9 @@ struct tc_http_stream_options {
 	void *userdata;
 };
 
-/* Answers `request` with a stream: 200, text/event-stream. On success the request is gone, and the
+#define TC_HTTP_STREAM_TYPE "text/event-stream"
+
+/* Answers `request` with a stream: 200, TC_HTTP_STREAM_TYPE. On success the request is gone, and the
  * caller owns *ret_stream, which is set before the first callback. NOMEM: the request is still to be answered. */
 int tc_http_stream_start(struct tc_http_request *request,
 			 const struct tc_http_stream_options *options,

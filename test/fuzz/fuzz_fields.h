@@ -14,6 +14,8 @@ static const struct tc_field fuzz_fields[] = {
 	{.name = "count", .type = TC_FIELD_INTEGER, .min = 1, .max = 500},
 	{.name = "systems", .type = TC_FIELD_STRINGS, .min = 1, .max = 3, .item_max = 4},
 	{.name = "ids", .type = TC_FIELD_UUIDS, .max = 2},
+	{.name = "words", .type = TC_FIELD_STRINGS, .flags = TC_ANY_ITEMS, .max = 3},
+	{.name = "things", .type = TC_FIELD_OBJECTS, .max = 2},
 	{.name = "at", .type = TC_FIELD_TIMESTAMP},
 	{.name = "extra", .type = TC_FIELD_ANY},
 	{.name = "limit", .type = TC_FIELD_INTEGER, .place = TC_IN_QUERY, .min = 1, .max = 500},

@@ -343,11 +343,12 @@ def changed(good, change):
 class Caller:
     """Calls procedures with input of one object. `address`: "v1", "rest", or "rest by GET", which is for what reads.
 
-    Each reply has to be one that the description lists, so that no test meets one that it does not. Seen to fail without
-    422 in `refuses` of updateIncident (test_described.py), and with 404 taken from any row."""
+    Each reply has to be one that the description lists, of a type that it lists, so that no test meets one that it does
+    not. Seen to fail without 422 in `refuses` of updateIncident (test_described.py), with 404 taken from any row, and with
+    no content listed for what is not JSON (getMetrics, getOpenApi, getDocs)."""
 
     def __init__(self, document, address):
-        self.address = address
+        self.address, self.responses = address, document["components"]["responses"]
         self.known = {operation["operationId"]: (method.upper(), path, operation)
                       for path, item in document["paths"].items() for method, operation in item.items()}
 
@@ -368,7 +369,15 @@ class Caller:
             described |= {"409", "413", "415", "422"} if headers and "Idempotency-Key" in headers else {"413", "415"}
         # What is the server's own fault is `default`.
         assert str(reply.status) in described or (reply.status == 500 and "default" in described), (name, path, reply)
+        assert not reply.body or reply.type in self.types(name, str(reply.status)), (name, path, reply)
         return reply
+
+    def types(self, name, status):
+        """The media types of a procedure's answers of this status; what is not the row's own is a problem document."""
+        response = self.known[name][2]["responses"].get(status, {"$ref": "Problem"})
+        if "$ref" in response:
+            response = self.responses[response["$ref"].rpartition("/")[2]]
+        return set(response.get("content", {}))
 
     def _call(self, api, name, fields, headers):
         method, path = self.place(name)

@@ -5,7 +5,7 @@ How each was seen to fail: with 404 for every path with a parameter, test_absent
 answer 200 for systems that nobody knows; with 401 for what looks at no credentials, test_strangers; with 413 and 415 for
 nothing, test_bodies; with 422 for every POST, and not for updateIncident, the Caller in test_unknown_systems; with 409 for
 whatever is not GET, test_conflicts named ingestAlertmanager and the reads by POST; with 304 only for what has a schema,
-the Caller in test_not_modified; with `security` for rules only, test_who_is_asked named logOut."""
+the Caller in test_not_modified, which also named streamEvents without a content_type in its row; with `security` for rules only, test_who_is_asked named logOut."""
 import pytest
 
 from api import incident
@@ -93,6 +93,7 @@ def test_not_modified(node, known):
         assert (reply.status, reply.body) == (304, b"") and reply.headers["etag"], (name, reply)
     with Stream(node.api) as stream:
         assert "etag" not in stream.parser.headers
+        assert {stream.parser.headers["content-type"]} == caller.types("streamEvents", "200")
     assert listed(known, 304) == reads
 
 

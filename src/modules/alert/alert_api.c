@@ -105,8 +105,9 @@ static const struct tc_field alertmanager_fields[] = {
 	 .choices = versions,
 	 .description = "Of Alertmanager's webhook"},
 	{.name = "alerts",
-	 .type = TC_FIELD_ANY,
+	 .type = TC_FIELD_OBJECTS,
 	 .flags = TC_REQUIRED,
+	 .max = TC_ALERT_REQUEST_MAX,
 	 .description = "Alerts: {status, labels, annotations, fingerprint}"},
 	{.type = TC_FIELD_END},
 };

@@ -1,6 +1,7 @@
 /* modules/event/event_api.c: the procedures of live streams and of the audit trail. */
 #include "core/app.h"
 #include "core/reply.h"
+#include "http/stream.h"
 #include "modules/auth/auth_session.h"
 #include "modules/event/event.h"
 #include "modules/event/live.h"
@@ -83,6 +84,7 @@ const struct tc_procedure tc_event_procedures[] = {
 	 .flags = TC_CLIENT_KNOWN | TC_STREAMS,
 	 .fields = stream_fields,
 	 .run = run_stream,
+	 .content_type = TC_HTTP_STREAM_TYPE,
 	 .refuses = "429",
 	 .summary = "Streams what happens to incidents, as server-sent events"},
 	{.name = "listAuditTrail",

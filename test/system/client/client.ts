@@ -42,6 +42,17 @@ const refused = await stranger.POST("/api/v1/incidents", {
 const problem: components["schemas"]["Problem"] = refused.error!;
 assert.equal(problem.status, 401);
 
+const metrics = await stranger.GET("/metrics", { parseAs: "text" });
+const text: string = metrics.data!;
+assert.match(text, /^# HELP/m);
+
+const alerts = [{ status: "firing", labels: { alertname: "Down", system: "typescript" }, fingerprint: "0123" }];
+const taken = await known.POST("/api/v1/alerts/alertmanager", { body: { version: "4", alerts } });
+assert.equal(taken.data?.joined, 1);
+// @ts-expect-error: alerts are a list
+const none = await known.POST("/api/v1/alerts/alertmanager", { body: { version: "4", alerts: 5 } });
+assert.equal(none.response.status, 400);
+
 await known.POST("/api/v1/incidents/{id}/resolve", { params: { path: { id: incident.id } }, body: {} });
 const gone = await known.DELETE("/api/v1/incidents/{id}", { params: { path: { id: incident.id } } });
 assert.equal(gone.response.status, 204);
