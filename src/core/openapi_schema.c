@@ -127,6 +127,8 @@ json_t *tc_document_field(struct tc_document *document, const struct tc_field *f
 	case TC_FIELD_STRING:
 		bound(document, schema, "minLength", field->min, field->min > 0);
 		bound(document, schema, "maxLength", field->max, field->max > 0);
+		if (field->pattern)
+			tc_document_put(document, schema, "pattern", json_string(field->pattern));
 		break;
 	case TC_FIELD_ENUM:
 		tc_document_put(document, schema, "enum",

@@ -63,6 +63,8 @@ struct tc_field {
 		max; /* characters, items or value, by type; max 0 for strings: no bound but the body's */
 	int64_t item_max;
 	const char *const *choices; /* NULL-terminated */
+	/* Of a TC_FIELD_STRING, for OpenAPI: what the handler takes, as a regular expression of ECMAScript. NULL: all. */
+	const char *pattern;
 	const char *description; /* for people: OpenAPI, and help of commands */
 };
 

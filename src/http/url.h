@@ -12,3 +12,5 @@ bool tc_url_decode(char *text, size_t length, size_t *ret_length);
 /* Whether `text` is an http or https address that may be shown for people to click: nothing that a browser
  * would run, no spaces or quotes. */
 bool tc_url_is_web(const char *text);
+/* The same as a regular expression of ECMAScript. */
+#define TC_URL_WEB_PATTERN "^[Hh][Tt][Tt][Pp][Ss]?://[^/?# \\t\\r\\n\"<>][^ \\t\\r\\n\"<>]*$"

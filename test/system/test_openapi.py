@@ -68,6 +68,43 @@ def test_everything_has_a_type(node):
     assert {name: members for name, members in found.items() if members} == ANYTHING
 
 
+URLS = {
+    **dict.fromkeys(["http://example.org", "https://e", "HTTPS://a/b?c=d#e", "http://\u00e9"], True),
+    **dict.fromkeys(["ftp://example.org", "http://", "example.org", " http://a", "javascript:http://a"], False),
+    **{f"http://{character}a": False for character in '/?# \t\r\n"<>'},
+    **{f"http://a{character}": False for character in ' \t\r\n"<>'},
+}
+NAMES = {
+    **dict.fromkeys(["a", "Ada Lovelace", "\u00e9\u00e9", "\u00a0"], True), " ": False,
+    **{place.replace("?", character): False for place in ("?a", "a?") for character in " \0\1\x1f\x7f"},
+    **{f"a{character}b": False for character in "\0\1\x1f\x7f"},
+}
+
+
+def test_patterns_are_what_is_taken(node):
+    """What the description's pattern lets through is taken, and nothing else. Seen to fail without `pattern` in the rows, and
+    with any one character of either pattern taken out."""
+    known = operations(describe(node))
+    system = node.api.post("/api/v1/systems", {"name": "patterns"}).json["id"]
+    made = node.api.create("patterns")["id"]
+
+    def pattern(name, field):
+        found = known[name][2]["requestBody"]["content"]["application/json"]["schema"]["properties"][field]["pattern"]
+        return re.compile(found.removesuffix("$") + r"\Z")  # "$" as in ECMAScript: the end, and not before a line's
+
+    def expect(name, field, path, texts, **others):
+        for text, is_good in texts.items():
+            assert (pattern(name, field).search(text) is not None) == is_good, (name, text)
+            reply = node.api.post(path, {**others, field: text})
+            assert reply.status == (201 if is_good else 400), (name, text, reply)
+
+    expect("addLink", "url", f"/api/v1/incidents/{made}/links", URLS)
+    expect("addSystemLink", "url", f"/api/v1/systems/{system}/links", URLS)
+    expect("createUser", "name", "/api/v1/users", NAMES, role="viewer", password="correct horse battery")
+    assert pattern("updateLink", "url") == pattern("addLink", "url")
+    assert pattern("updateUser", "name") == pattern("createUser", "name")
+
+
 def check(document, schema, value, where):
     """What is described is there, and what is there is described."""
     if "$ref" in schema:

@@ -23,6 +23,9 @@ struct tc_auth_user_request {
 
 /* INVALID for a name that is empty, too long, not UTF-8, has control characters or spaces around it. */
 int tc_auth_user_check_name(const char *name, struct tocsin_error *error);
+/* What it takes of names that are not too long, as a regular expression of ECMAScript. */
+#define TC_AUTH_USER_NAME_PATTERN                                                                  \
+	"^[^\\u0000-\\u0020\\u007f]([^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u0020\\u007f])?$"
 
 /* Makes a user; name, role and hash are needed. `ret_json` (may be NULL) gets the user as the API shows it.
  * EXISTS if there is one of that name. */

@@ -183,8 +183,9 @@ static void run_list_users(struct tc_call *call)
 #define NAME(needed)                                                                               \
 	{                                                                                          \
 		.name = "name", .type = TC_FIELD_STRING, .flags = (needed), .min = 1,              \
-		.max = TC_AUTH_USER_NAME_MAX,                                                      \
-		.description = "What the user logs in with; unique without regard to case"         \
+		.max = TC_AUTH_USER_NAME_MAX, .pattern = TC_AUTH_USER_NAME_PATTERN,                \
+		.description = "What the user logs in with; unique without regard to case; "       \
+			       "no control characters, no spaces around it"                        \
 	}
 #define ROLE(needed)                                                                               \
 	{                                                                                          \

@@ -8,6 +8,7 @@
 #include "core/cache.h"
 #include "core/idempotency.h"
 #include "core/read.h"
+#include "http/url.h"
 #include "modules/catalog/deleter.h"
 #include "sql_app.h"
 #include <stdio.h>
@@ -272,7 +273,8 @@ static const struct tc_field link_fields[] = {
 	 .flags = TC_REQUIRED,
 	 .min = 1,
 	 .max = URL_MAX,
-	 .description = "Where it goes: http or https; once a system"},
+	 .pattern = TC_URL_WEB_PATTERN,
+	 .description = "Where it goes: http or https, without spaces; once a system"},
 	LABEL("For people, in place of the URL"),
 	TC_CATALOG_FIELD_END,
 };

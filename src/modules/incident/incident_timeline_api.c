@@ -3,6 +3,7 @@
 #include "modules/incident/incident_api.h"
 
 #include "core/cache.h"
+#include "http/url.h"
 #include "modules/incident/incident.h"
 #include <stdio.h>
 
@@ -151,7 +152,8 @@ static void run_remove_link(struct tc_call *call)
 #define URL(its_flags)                                                                             \
 	{                                                                                          \
 		.name = "url", .type = TC_FIELD_STRING, .flags = (its_flags), .min = 1,            \
-		.max = URL_MAX, .description = "Where it goes: http or https; once an incident"    \
+		.max = URL_MAX, .pattern = TC_URL_WEB_PATTERN,                                     \
+		.description = "Where it goes: http or https, without spaces; once an incident"    \
 	}
 #define LABEL                                                                                      \
 	{                                                                                          \
