@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A body that is too large is read and thrown away up to this many bytes beyond the bound, because a
  * client that is still sending when the connection closes may never see the answer. */
@@ -62,6 +63,10 @@ static void set_problem(struct tc_http_request *request, unsigned status)
 	if (status == 413)
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "The body is larger than %zu bytes", request->server->options.max_body);
+	else if (request->is_ambiguous)
+		snprintf(problem.detail, sizeof(problem.detail),
+			 "The length of the body must be said once: one Content-Length, or "
+			 "Transfer-Encoding");
 	else if (status == 400)
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "The URL is not UTF-8 when decoded");
@@ -151,14 +156,41 @@ static bool check_url(struct tc_http_request *request)
 	return true;
 }
 
+static enum MHD_Result count_length(void *userdata, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	unsigned *count = userdata;
+
+	(void)kind;
+	(void)value;
+	*count += strcasecmp(name, "Content-Length") == 0 ||
+		  strcasecmp(name, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+/* A proxy may see another end of it than the library, and take its rest for another one's request: request
+ * smuggling (RFC 9112, section 11.2). An answer before the body ends the connection. */
+static bool is_ambiguous(struct tc_http_request *request)
+{
+	unsigned count = 0;
+
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &count);
+	return count > 1;
+}
+
 /* A refused request can be answered before its body only where the client waits for leave to send
- * it, or where there is too much to throw away. */
+ * it, where there is too much to throw away, or where nobody knows how much it is. */
 static bool is_refused_early(struct tc_http_request *request)
 {
 	const char *text = tc_http_request_header(request, "Content-Length");
 	uint64_t length = text ? strtoull(text, NULL, 10) : 0,
 		 max = request->server->options.max_body;
 
+	request->is_ambiguous = is_ambiguous(request);
+	if (request->is_ambiguous) {
+		request->refusal = 400;
+		return true;
+	}
 	if (length <= max)
 		return false;
 	request->refusal = 413;
@@ -175,7 +207,7 @@ static enum MHD_Result begin(struct tc_http_server *server, struct MHD_Connectio
 	request->server = server;
 	request->connection = connection;
 	request->method = method;
-	request->path = url;
+	request->path = tc_url_path(url);
 	request->body.max = server->options.max_body;
 	atomic_init(&request->state, TC_HTTP_READING);
 	*context = request; /* tc_http_on_completed takes it back */

@@ -44,13 +44,28 @@ bool tc_url_decode(char *text, size_t length, size_t *ret_length)
 	return true;
 }
 
-bool tc_url_is_web(const char *text)
+/* What comes behind "http://" or "https://"; NULL if the text begins otherwise. */
+static const char *skip_scheme(const char *text)
 {
 	static const char *const schemes[] = {"https://", "http://"};
-	const char *host = NULL;
 
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(schemes); i++)
 		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
-			host = text + strlen(schemes[i]);
+			return text + strlen(schemes[i]);
+	return NULL;
+}
+
+const char *tc_url_path(const char *target)
+{
+	const char *host = *target == '/' ? NULL : skip_scheme(target);
+	const char *path = host ? strchr(host, '/') : target;
+
+	return path ? path : "/";
+}
+
+bool tc_url_is_web(const char *text)
+{
+	const char *host = skip_scheme(text);
+
 	return host && strcspn(host, "/?#") > 0 && !strpbrk(text, " \t\r\n\"<>");
 }

@@ -9,6 +9,10 @@
  * `text` must have room for the NUL. Does not touch '+'. */
 bool tc_url_decode(char *text, size_t length, size_t *ret_length);
 
+/* Where the path of a request's target begins: that of an address behind its host ("http://host/path", absolute-form of
+ * RFC 9112, section 3.2.2), "/" if it has none; any other target is a path as it is. */
+const char *tc_url_path(const char *target);
+
 /* Whether `text` is an http or https address that may be shown for people to click: nothing that a browser
  * would run, no spaces or quotes. */
 bool tc_url_is_web(const char *text);

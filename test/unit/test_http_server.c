@@ -46,6 +46,10 @@ static void test_echo(void **state)
 		{"PATCH", "/x?a=1&b&c=%C3%A9%26+z&a=2", NULL, "x",
 		 "PATCH /x - 1 x|a=1|b=|c=\xc3\xa9& z|a=2"},
 		{"DELETE", "/x?%61=%62", NULL, NULL, "DELETE /x - 0 |a=b"},
+		/* As to a proxy; seen to be paths of their own. */
+		{"GET", "http://other:80/x/y?a=b", NULL, NULL, "GET /x/y - 0 |a=b"},
+		{"GET", "HTTPS://other", NULL, NULL, "GET / - 0 "},
+		{"GET", "httpx://other/", NULL, NULL, "GET httpx://other/ - 0 "},
 	};
 	struct tc_http_server *server = start_server(echo, NULL, 2);
 	struct reply reply;
@@ -79,6 +83,37 @@ static void test_url_that_is_not_utf8(void **state)
 		assert_string_equal(client_header(&reply, "Content-Type"),
 				    "application/problem+json");
 		assert_non_null(strstr(reply.body, "UTF-8"));
+	}
+	tc_http_server_free(server, 1000);
+}
+
+/* What is not sure to be all of a body is not taken for it, nor what follows for another request. */
+static void test_body_of_two_lengths(void **state)
+{
+	static const char *const headers[] = {
+		"Content-Length: 5\r\n",
+		"content-length: 5\r\nX-Sent: 1\r\nContent-Length: 60\r\n",
+		"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+	};
+	struct tc_http_server *server = start_server(echo, NULL, 1);
+	struct reply reply;
+
+	(void)state;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(headers); i++) {
+		char text[512];
+		int fd = client_connect(tc_http_server_url(server));
+
+		client_send(fd, text,
+			    (size_t)snprintf(text, sizeof(text),
+					     "POST / HTTP/1.1\r\nHost: test\r\n%s\r\n0\r\n\r\n"
+					     "GET /next HTTP/1.1\r\nHost: test\r\n\r\n",
+					     headers[i]));
+		client_read(fd, false, &reply);
+		assert_int_equal(reply.status, i == 0 ? 200 : 400);
+		assert_int_equal(i == 0, !strstr(reply.body, "said once"));
+		client_read(fd, false, &reply);
+		assert_int_equal(reply.status, i == 0 ? 200 : 0);
+		close(fd);
 	}
 	tc_http_server_free(server, 1000);
 }
@@ -253,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_url_that_is_not_utf8),
+		cmocka_unit_test(test_body_of_two_lengths),
 		cmocka_unit_test(test_body_bound),
 		cmocka_unit_test(test_body_refused_early),
 		cmocka_unit_test(test_answers_from_another_thread),
