@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs libtocsin into an empty directory, builds examples/once.c against what is there, through
-# pkg-config alone, and runs it twice: the first run does the job, the second finds it done.
-# usage: install_example.sh BUILD_DIRECTORY EXAMPLE.C [COMPILER_FLAG...]     (needs DATABASE_URL)
+# Installs libtocsin into an empty directory, builds examples/once.c and the README's program against what
+# is there, through pkg-config alone, and runs them: once.c twice, as the second run finds the job done.
+# usage: install_example.sh BUILD_DIRECTORY EXAMPLE.C README.md [COMPILER_FLAG...]     (needs DATABASE_URL)
 set -eu
 
-build=$1 example=$2
-shift 2
+build=$1 example=$2 readme=$3
+shift 3
 directory=$(mktemp -d /tmp/tocsin-install-XXXXXX)
 trap 'rm -rf "$directory"' EXIT
 
@@ -20,10 +20,18 @@ sed "s|^prefix=.*|prefix=$directory/root$prefix|" "$installed" >"$directory/tocs
 export PKG_CONFIG_PATH="$directory${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
 libraries=$(pkg-config --variable=libdir tocsin)
 
-# A copy, so that no header of the source tree is in reach. Flags are words: unquoted on purpose.
+# Copies, so that no header of the source tree is in reach; the README's with our database for its own.
 cp "$example" "$directory/once.c"
-# shellcheck disable=SC2046
-cc -Wall -Wextra -Werror "$@" -o "$directory/once" "$directory/once.c" $(pkg-config --cflags --libs tocsin)
+sed -n '/^```c$/,/^```$/{/^```/d;p}' "$readme" | sed "s|dbname=bank|$DATABASE_URL|" >"$directory/readme.c"
+compile() { # PROGRAM FLAG...; flags are words: unquoted on purpose
+	program=$1
+	shift
+	# shellcheck disable=SC2046
+	cc -Wall -Wextra -Werror "$@" -o "$directory/$program" "$directory/$program.c" $(pkg-config --cflags --libs tocsin)
+}
+compile once "$@"
+compile readme -Wno-unused-parameter "$@"
+LD_LIBRARY_PATH="$libraries" "$directory/readme"
 for expected in "done" "already done today"; do
 	said=$(LD_LIBRARY_PATH="$libraries" "$directory/once")
 	[ "$said" = "$expected" ] || { echo "said '$said', not '$expected'" >&2; exit 1; }
