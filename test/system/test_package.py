@@ -5,6 +5,7 @@ The copy is an overlay over / in a mount namespace of its own: nothing of it out
 does not run here: that it starts the unit is not shown, but the sandbox is made as the unit says."""
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -29,10 +30,16 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unit(package, tmp_path_factory):
-    """The unit as it is installed, and a program where it looks for one."""
+def unpacked(package, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unit(unpacked):
+    """The unit as it is installed, and a program where it looks for one."""
+    folder = unpacked
     text = (folder / "lib/systemd/system/tocsin.service").read_text()
     assert "ExecStart=/usr/bin/tocsin serve\n" in text
     path = folder / "tocsin.service"
@@ -51,6 +58,14 @@ def test_what_is_in_it(package):
     depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True).stdout
     for library in ("libc6", "libpq5", "libmicrohttpd12", "libjansson4", "libsodium23", "libcurl4", "libsystemd0"):
         assert library in depends, depends
+
+
+def test_links_of_its_documents(unpacked):
+    """Seen to fail with all documents in one folder: README.md's docs/... and operations.md's examples/... were not there."""
+    documents = list((unpacked / "usr/share/doc/tocsin").rglob("*.md"))
+    links = [(path, link) for path in documents for link in re.findall(r"\]\(([^):]+)\)", path.read_text())]
+    assert any(link == "examples/nginx.conf" for _, link in links)
+    assert not [(path.name, link) for path, link in links if not (path.parent / link).exists()]
 
 
 INSTALL = r"""
