@@ -147,7 +147,7 @@ def test_streams_are_not_buffered(start, tmp_path, reason):
 
 
 @contextlib.contextmanager
-def pgbouncer(cluster, folder, mode, connections=64):
+def pgbouncer(cluster, folder, mode, connections=66):
     """In front of the cluster, with so many connections to a database; the address of its databases."""
     path, port = need("pgbouncer"), free_port()
     owner = cluster.owner
@@ -155,7 +155,7 @@ def pgbouncer(cluster, folder, mode, connections=64):
     for old, new in (("tocsin = host=127.0.0.1 port=5432", f"* = host={cluster.folder} port={cluster.settings['port']}"),
                      ("listen_port = 6432", f"listen_port = {port}\nunix_socket_dir ="),
                      ("/etc/pgbouncer/userlist.txt", f"{folder}/users"), ("=session", f"={mode}"),
-                     ("default_pool_size = 64", f"default_pool_size = {connections}")):
+                     ("default_pool_size = 66", f"default_pool_size = {connections}")):
         assert old in text
         text = text.replace(old, new)
     (folder / "pgbouncer.ini").write_text(text)
