@@ -14,14 +14,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Server:
-    """One `tocsin serve` on an embedded cluster in `folder`."""
+    """One `tocsin serve`, on `database_url` or else on an embedded cluster in `folder`."""
 
-    def __init__(self, binary, folder, key, port):
+    def __init__(self, binary, folder, key, port, database_url=None):
         self.binary, self.folder, self.url = binary, folder, f"http://127.0.0.1:{port}"
         self.environment = dict(os.environ, TOCSIN_DATA_DIR=str(folder), TOCSIN_ADMIN_KEY=key,
                                 TOCSIN_LISTEN=f"127.0.0.1:{port}", TOCSIN_LOG="warning",
                                 TOCSIN_EVENT_STREAMS_PER_CALLER="1000")
         self.environment.pop("DATABASE_URL", None)
+        if database_url:
+            self.environment["DATABASE_URL"] = database_url
         self.process = None
 
     def start(self, timeout_s=60):

@@ -1,4 +1,5 @@
-"""Live events: from the answer of a create to its arrival on each of 1,000 open streams."""
+"""Live events: from the answer of a create to its arrival on each of 1,000 open streams, of the same node
+and of another, which hears of it by a hint."""
 import json
 import os
 import resource
@@ -8,7 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from harness import median
+from harness import Server, median
 
 STREAMS = 1000
 EVENTS = 20
@@ -50,21 +51,37 @@ def wait_for(selector, wanted, count):
     return times
 
 
-def measure(server, socket, key, options, rows):
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * STREAMS), hard))
-    opened = open_streams(server, STREAMS)
+def measure_node(writer, reader, key, first):
+    """Events of creates on `writer`, by streams of `reader`: milliseconds (median; median of the last stream's); and
+    the memory of `reader` meanwhile."""
+    opened = open_streams(reader, STREAMS)
     selector = selectors.DefaultSelector()
     for stream in opened:
         selector.register(stream, selectors.EVENT_READ)
     times, last = [], []
-    for number in range(EVENTS):
-        arrived = wait_for(selector, create(server, key, number), STREAMS)
+    for number in range(first, first + EVENTS):
+        arrived = wait_for(selector, create(writer, key, number), STREAMS)
         times += arrived
         last.append(max(arrived))
-    memory = server.memory_mib()
+    memory = reader.memory_mib()
     for stream in opened:
         stream.close()
-    rows.append((f"an event reaches {STREAMS:,} streams: median; the last of them", f"{median(times):.1f}, {median(last):.1f} ms",
-                 "", "<= 100 ms"))
-    rows.append((f"server memory with {STREAMS:,} streams", f"{memory:.1f} MiB", "", ""))
+    return median(times), median(last), memory
+
+
+def measure(server, socket, key, options, rows):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * STREAMS), hard))
+    folder = server.folder / "other"
+    folder.mkdir()
+    other = Server(options.binary, folder, key, options.port + 2, f"postgresql://tocsin@/tocsin?host={socket}")
+    here = measure_node(server, server, key, 0)
+    try:
+        other.start()
+        there = measure_node(server, other, key, EVENTS)
+    finally:
+        other.stop()
+    for where, (middle, last, _) in (("", here), (" of another node", there)):
+        rows.append((f"an event reaches {STREAMS:,} streams{where}: median; the last of them", f"{middle:.1f}, {last:.1f} ms",
+                     "", "<= 100 ms"))
+    rows.append((f"server memory with {STREAMS:,} streams", f"{here[2]:.1f} MiB", "", ""))
