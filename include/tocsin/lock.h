@@ -49,16 +49,24 @@ struct tocsin_locks_stats {
 
 /* Longest key in bytes; a longer or empty one is TOCSIN_E_INVALID. */
 #define TOCSIN_LOCK_KEY_MAX 2048
+/* Keys that an operation may hold, the first among them. */
+#define TOCSIN_LOCK_DEPTH_MAX 16
 
+/* Makes a service, and starts its driver thread; takes no connection before a key is wanted. `options` is
+ * copied, the pools in it are borrowed. On success the caller owns *ret_locks and frees it with
+ * tocsin_locks_free, before the pools. Errors: INVALID (a pool that is missing or of the wrong purpose, no
+ * wait_timeout_ms), NOMEM, SYSTEM. Does not block. */
 int tocsin_locks_new(struct tocsin_locks **ret_locks, const struct tocsin_locks_options *options,
 		     struct tocsin_error *error);
+/* The same without a database, for this process alone; `wait_timeout_ms` as in the options. It has no thread. */
 int tocsin_locks_new_memory(struct tocsin_locks **ret_locks, unsigned wait_timeout_ms,
 			    struct tocsin_error *error);
 
-/* Releases every session lock, joins the driver thread and frees the service. No call may be running
- * and every session must have been released. Blocks. NULL is allowed. Returns NULL. */
+/* Joins the driver thread and frees the service. No call may be running and every session must have been
+ * freed. Blocks. NULL is allowed. Returns NULL. */
 struct tocsin_locks *tocsin_locks_free(struct tocsin_locks *locks);
 
+/* A copy of the numbers as they are now. Any thread; does not block. */
 void tocsin_locks_get_stats(struct tocsin_locks *locks, struct tocsin_locks_stats *ret_stats);
 
 /* Called once, on the service's driver thread, when the lock behind a session is lost. It must not
@@ -72,6 +80,8 @@ int tocsin_lock_try(struct tocsin_locks *locks, const char *key, tocsin_lost_fn 
 		    void *userdata, struct tocsin_session **ret_session,
 		    struct tocsin_error *error);
 
+/* False once the lock was lost or released. Any thread, `lost` among them; does not block. What it says may be
+ * over a moment later. */
 bool tocsin_session_is_held(const struct tocsin_session *session);
 
 /* Releases the lock; blocks for one round trip. Harmless when released or lost before. After it
@@ -90,7 +100,8 @@ int tocsin_lock_with(struct tocsin_locks *locks, const char *key, tocsin_held_fn
 		     void *userdata, struct tocsin_error *error);
 
 /* The same for a further key, while `held` is held, on its connection. Also: LOCK_HELD (this
- * operation holds it), DEADLOCK (two operations nest in opposite order: retry the whole operation). */
+ * operation holds it), DEADLOCK (two operations nest in opposite order: retry the whole operation), LOCK_LOST
+ * (of `held`, meanwhile), FULL (TOCSIN_LOCK_DEPTH_MAX), INVALID (`held` is not the innermost key). */
 int tocsin_lock_nest(struct tocsin_held *held, const char *key, tocsin_held_fn function,
 		     void *userdata, struct tocsin_error *error);
 
@@ -99,7 +110,9 @@ int tocsin_lock_nest(struct tocsin_held *held, const char *key, tocsin_held_fn f
 int tocsin_lock_work(struct tocsin_held *held, tocsin_work_fn work, void *userdata,
 		     struct tocsin_error *error);
 
-/* Lock and work in one transaction on one lock-pool connection. */
+/* Waits for the key like tocsin_lock_with, and runs `work` in the lock's own transaction on one lock-pool
+ * connection: TOCSIN_OK commits, anything else rolls back and is returned unchanged. Not retried. The connection
+ * is the service's: not to be released. Blocks. Errors of its own: as tocsin_lock_with, and of the commit. */
 int tocsin_lock_in_transaction(struct tocsin_locks *locks, const char *key, tocsin_work_fn work,
 			       void *userdata, struct tocsin_error *error);
 

@@ -96,6 +96,7 @@ struct tocsin_connection *tocsin_pool_release(struct tocsin_connection *connecti
 /* The libpq connection, owned by the pool. Do not call PQfinish or PQreset on it. */
 PGconn *tocsin_connection_pg(const struct tocsin_connection *connection);
 
+/* A copy of the numbers as they are now. Any thread; does not block. */
 void tocsin_pool_get_stats(struct tocsin_pool *pool, struct tocsin_pool_stats *ret_stats);
 
 /* The work of a transaction. TOCSIN_OK commits; anything else rolls back and is returned unchanged. */

@@ -52,8 +52,6 @@ struct tocsin_session {
 	char *key; /* owned */
 };
 
-#define TC_LOCK_DEPTH_MAX 16
-
 int tc_locks_init(struct tocsin_locks *locks, const struct tc_lock_operations *operations,
 		  unsigned wait_timeout_ms, struct tocsin_error *error);
 void tc_locks_deinit(struct tocsin_locks *locks);

@@ -150,9 +150,9 @@ static int check_nested(const struct tocsin_held *held, const char *key, struct 
 		return tocsin_error_set(
 			error, TOCSIN_E_INVALID,
 			"a key nests in the innermost one that is held by the same thread");
-	if (held->depth == TC_LOCK_DEPTH_MAX)
+	if (held->depth == TOCSIN_LOCK_DEPTH_MAX)
 		return tocsin_error_set(error, TOCSIN_E_FULL, "keys nest at most %d deep",
-					TC_LOCK_DEPTH_MAX);
+					TOCSIN_LOCK_DEPTH_MAX);
 	for (const struct tocsin_held *outer = held; outer; outer = outer->outer)
 		if (strcmp(outer->key, key) == 0)
 			return tocsin_error_set(error, TOCSIN_E_LOCK_HELD,

@@ -3,7 +3,8 @@
  *
  * Seen to fail: with nest running the function without the key, held; with the same key let through,
  * held; with inner keys kept until the outermost ends, one after the other, and the bound; without the
- * memory service's search for circles, or without 40P01 in pg/result.c, opposite orders. */
+ * memory service's search for circles, or without 40P01 in pg/result.c, opposite orders; with one key more let
+ * through, the deepest. */
 #include "support/postgres.h"
 #include "support/service.h"
 #include <string.h>
@@ -229,6 +230,28 @@ static void test_same_order(void **state)
 	assert_int_equal(tc_locks_stats(service->locks).deadlocks, 0);
 }
 
+static int nest_deeper(struct tocsin_held *held, void *userdata, struct tocsin_error *error)
+{
+	struct tc_service *service = userdata;
+	char key[16];
+
+	snprintf(key, sizeof(key), "deep-%u", ++service->counter);
+	return tocsin_lock_nest(held, key, nest_deeper, service, error);
+}
+
+/* The innermost cannot nest, says so, and all let go. */
+static void test_deepest(void **state)
+{
+	struct tc_service *service = *state;
+	struct tocsin_error error;
+
+	assert_int_equal(tocsin_lock_with(service->locks, "deep-0", nest_deeper, service, &error),
+			 TOCSIN_E_FULL);
+	assert_int_equal(service->counter, TOCSIN_LOCK_DEPTH_MAX);
+	assert_string_equal(error.message, "keys nest at most 16 deep");
+	assert_false(is_key_held(service, "deep-0"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +260,7 @@ int main(void)
 		tc_test_both_hasty(test_inner_wait_has_a_bound),
 		tc_test_both(test_opposite_orders),
 		tc_test_both(test_same_order),
+		tc_test_both(test_deepest),
 	};
 
 	return cmocka_run_group_tests(tests, tc_test_postgres_setup, tc_test_postgres_teardown);
