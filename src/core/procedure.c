@@ -268,7 +268,7 @@ static enum tc_auth_answer identify(struct tc_call *call, const struct tc_creden
 /* False where memory ran out: who is forwarded would count as the one who forwards. */
 static bool keep_client(struct tc_call *call)
 {
-	const char *forwarded = tc_http_request_header(call->request, "X-Forwarded-For");
+	const char *forwarded = tc_http_request_last_header(call->request, "X-Forwarded-For");
 
 	tc_http_request_address(call->request, call->address);
 	if (forwarded)

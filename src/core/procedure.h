@@ -180,7 +180,7 @@ json_t *tc_call_parse_body(const struct tc_call *call, size_t max, struct tc_pro
 /* The request, for rows that run inline and have TC_CALLER_IGNORED: only there does the handler always run
  * on the HTTP thread. */
 const struct tc_http_request *tc_call_request(const struct tc_call *call);
-/* For rows with TC_CLIENT_KNOWN, on any thread: tc_http_request_address, and the header X-Forwarded-For (NULL: there
+/* For rows with TC_CLIENT_KNOWN, on any thread: tc_http_request_address, and the last X-Forwarded-For (NULL: there
  * is none), which anybody may write. Borrowed. */
 const char *tc_call_address(const struct tc_call *call);
 const char *tc_call_forwarded(const struct tc_call *call);

@@ -396,11 +396,6 @@ const char *tc_http_request_path(const struct tc_http_request *request)
 	return request->path;
 }
 
-const char *tc_http_request_header(const struct tc_http_request *request, const char *name)
-{
-	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
 void tc_http_request_address(const struct tc_http_request *request,
 			     char ret_text[static TC_HTTP_ADDRESS_SIZE])
 {

@@ -53,7 +53,10 @@ unsigned long long tc_http_server_behind(const struct tc_http_server *server);
 const char *tc_http_request_method(const struct tc_http_request *request);
 /* Still percent-encoded, because "a%2Fb" is one segment: split first, then decode (http/url.h). */
 const char *tc_http_request_path(const struct tc_http_request *request);
+/* The first of this name; NULL if there is none. */
 const char *tc_http_request_header(const struct tc_http_request *request, const char *name);
+/* The last of this name, which the proxy next to us wrote if it adds a line of its own; NULL if there is none. */
+const char *tc_http_request_last_header(const struct tc_http_request *request, const char *name);
 #define TC_HTTP_ADDRESS_SIZE 46
 /* The address at the other end of the connection, without its port: "127.0.0.1", "2001:db8::1"; an IPv4
  * address that came over an IPv6 socket as IPv4. "" if it has none. */

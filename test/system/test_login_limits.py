@@ -62,6 +62,14 @@ def test_of_an_address(nodes):
     assert try_login(nodes[1].url, f"name {PER_ADDRESS + 1}", WRONG, client="203.0.113.9").status == 401
 
 
+def test_of_an_address_in_a_line_of_its_own(nodes):
+    """A proxy may leave the client's X-Forwarded-For as it is, and add a line below (HAProxy does). Seen to fail, all
+    checked, with the first line taken: the client's."""
+    replies = [try_login(nodes[0].url, f"name {number}", WRONG, client="203.0.113.7", x_forwarded_for=f"192.0.2.{number}")
+               for number in range(PER_ADDRESS + 1)]
+    assert [is_limited(reply) for reply in replies].count(False) == PER_ADDRESS
+
+
 def test_of_a_network(nodes):
     """Half of an IPv6 address is the client's to choose."""
     replies = [try_login(nodes[0].url, f"name {number}", WRONG, client=f"2001:db8::{number + 1:x}")

@@ -183,8 +183,6 @@ static void run_log_in(struct tc_call *call)
 {
 	const struct tc_http_request *request = tc_call_request(call);
 	const struct tc_auth_options *options = options_of(call);
-	char address[TC_HTTP_ADDRESS_SIZE];
-	const char *forwarded = NULL;
 	struct attempt *attempt;
 
 	if (is_from_elsewhere(request)) {
@@ -195,10 +193,9 @@ static void run_log_in(struct tc_call *call)
 	attempt = start_attempt(call);
 	if (!attempt)
 		return;
-	if (options->trust_proxy)
-		forwarded = tc_http_request_header(request, "X-Forwarded-For");
-	tc_http_request_address(request, address);
-	tc_auth_client_format(address, forwarded, attempt->login.client);
+	tc_auth_client_format(tc_call_address(call),
+			      options->trust_proxy ? tc_call_forwarded(call) : NULL,
+			      attempt->login.client);
 	attempt->login.name = tc_call_string(call, "name");
 	attempt->is_secure = options->cookie_secure ||
 			     tc_auth_is_tls(tc_http_request_header(request, "X-Forwarded-Proto"));
@@ -359,7 +356,7 @@ const struct tc_procedure tc_auth_session_procedures[] = {
 	 .path = "/api/v1/session",
 	 .rule = TC_RULE_NONE,
 	 .run_on = TC_RUN_INLINE,
-	 .flags = TC_CALLER_IGNORED,
+	 .flags = TC_CALLER_IGNORED | TC_CLIENT_KNOWN,
 	 .fields = log_in_fields,
 	 .run = run_log_in,
 	 .answers = "201 Caller",
