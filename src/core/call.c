@@ -107,21 +107,31 @@ void *tc_call_state(const struct tc_call *call)
 	return call->state;
 }
 
+int tc_call_try_submit(struct tc_call *call, struct tc_executor *executor,
+		       void (*run)(struct tc_job *job))
+{
+	if (tc_idempotency_is_joined(call)) {
+		run(&call->job); /* the transaction is this thread's */
+		return TOCSIN_OK;
+	}
+	call->job.run = run;
+	return tc_executor_submit(executor, &call->job);
+}
+
 void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
 		    void (*run)(struct tc_job *job))
 {
-	int result;
+	int result = tc_call_try_submit(call, executor, run);
 
-	if (tc_idempotency_is_joined(call)) {
-		run(&call->job); /* the transaction is this thread's */
-		return;
-	}
-	call->job.run = run;
-	result = tc_executor_submit(executor, &call->job);
 	if (result)
-		tc_call_reply_problem_text(call, 503, "%s; try again",
-					   result == TOCSIN_E_FULL ? "The server is too busy"
-								   : "The server is stopping");
+		tc_call_reply_busy(call, result);
+}
+
+void tc_call_reply_busy(struct tc_call *call, int result)
+{
+	tc_call_reply_problem_text(call, 503, "%s; try again",
+				   result == TOCSIN_E_FULL ? "The server is too busy"
+							   : "The server is stopping");
 }
 
 struct tc_job *tc_call_job(struct tc_call *call)

@@ -198,6 +198,11 @@ void *tc_call_state(const struct tc_call *call); /* NULL unless set */
 /* Goes on in `run`, on a thread of the executor; answers 503 if that is full or closed. */
 void tc_call_submit(struct tc_call *call, struct tc_executor *executor,
 		    void (*run)(struct tc_job *job));
+/* The same, but for the answer: a call that cannot go on (TOCSIN_E_FULL, TOCSIN_E_CLOSED) is still the caller's. */
+int tc_call_try_submit(struct tc_call *call, struct tc_executor *executor,
+		       void (*run)(struct tc_job *job));
+/* Answers it then. */
+void tc_call_reply_busy(struct tc_call *call, int result);
 
 /* Calls `committed` when what the call did is committed, before it is answered; it must not block. With an
  * Idempotency-Key that is after the handler has answered. For what a node remembers, and has to forget. */

@@ -7,7 +7,7 @@
  * How each was seen to fail: with tc_auth_submit and tc_idempotency_rejoin going on where they are for a call with an
  * Idempotency-Key, the user is there while the thread is still held up; with the attempt counted in the call's own
  * transaction, too, no connection is taken and given back for it; with a longer queue nobody is refused, until patience
- * runs out. */
+ * runs out; without tc_auth_login_take_back those who find the queue full have failed to log in. */
 #include "base/memory.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_login.h"
@@ -293,11 +293,16 @@ static unsigned find_answered(const int *calls, unsigned count)
 	return found;
 }
 
+static void ask(const char *path, const char *body, int status, struct reply *ret_reply)
+{
+	client_ask(tc_http_server_url(node.site.server), "POST", path,
+		   "Content-Type: application/json\r\n", body, ret_reply);
+	assert_int_equal(ret_reply->status, status);
+}
+
 static void log_in(int status, struct reply *ret_reply)
 {
-	client_ask(tc_http_server_url(node.site.server), "POST", SESSION,
-		   "Content-Type: application/json\r\n", LOG_IN, ret_reply);
-	assert_int_equal(ret_reply->status, status);
+	ask(SESSION, LOG_IN, status, ret_reply);
 }
 
 /* One call more than it holds: whichever comes last is told so while the others wait, and so is a log-in. */
@@ -318,6 +323,10 @@ static void test_a_full_queue(void **state)
 	assert_non_null(client_header(&reply, "Retry-After"));
 	log_in(503, &reply);
 	assert_non_null(client_header(&reply, "Retry-After"));
+	ask(CHANGE, RIGHT, 503, &reply);
+	/* Nobody looked at a password. */
+	assert_number("select count(*) from login_attempts", 2);
+	assert_number("select sum(attempts) from login_attempts", 0);
 	finish(&waiting, 204, NULL);
 	for (unsigned i = 0; i < TC_ARRAY_LENGTH(calls); i++) {
 		if (i != refused) {

@@ -107,18 +107,20 @@ const struct tc_auth_options *tc_auth_get_options(const struct tc_auth *auth)
 	return &auth->options;
 }
 
-void tc_auth_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job))
+int tc_auth_try_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job))
 {
 	tc_idempotency_leave(call);
-	tc_mutex_lock(&auth->lock);
-	if (auth->hasher) {
-		/* An executor that is full or closed makes this answer the call, which is quick. */
-		tc_call_submit(call, auth->hasher, run);
-		tc_mutex_unlock(&auth->lock);
-		return;
-	}
-	tc_mutex_unlock(&auth->lock);
-	tc_call_reply_problem_text(call, 503, "The server is stopping; try again");
+	TC_LOCKED(&auth->lock);
+
+	return auth->hasher ? tc_call_try_submit(call, auth->hasher, run) : TOCSIN_E_CLOSED;
+}
+
+void tc_auth_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job))
+{
+	int result = tc_auth_try_submit(auth, call, run);
+
+	if (result)
+		tc_call_reply_busy(call, result);
 }
 
 /* --- asking the database --- */

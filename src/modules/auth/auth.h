@@ -84,6 +84,8 @@ int tc_auth_find_gone(struct tocsin_pool *pool, const struct tc_auth_holder *hol
  * Idempotency-Key leaves its transaction for that, in which nothing may have been done; `run` brings it back by
  * tc_idempotency_rejoin. */
 void tc_auth_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job));
+/* The same, but for the answer: tc_call_try_submit. */
+int tc_auth_try_submit(struct tc_auth *auth, struct tc_call *call, void (*run)(struct tc_job *job));
 
 /* --- keys; also for the command line, on a plain work pool; all block --- */
 

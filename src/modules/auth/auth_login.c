@@ -140,6 +140,36 @@ int tc_auth_login_admit_again(struct tocsin_pool *pool, struct tc_auth_login *lo
 	return run_admission(pool, &admission, ret_wait_s, error);
 }
 
+static int take_back(struct tocsin_connection *connection, void *userdata,
+		     struct tocsin_error *error)
+{
+	struct admission *admission = userdata;
+	struct tc_auth_login *login = admission->login;
+	TC_FREE char *found = NULL;
+	const char *name = login->name;
+	int result = TOCSIN_OK;
+
+	if (!name) {
+		result = find_user(connection, admission, &found, error);
+		name = found;
+	}
+	if (result == TOCSIN_OK && login->client[0])
+		result = run_for(connection, &tc_sql_auth_uncount_attempt, SUBJECT_ADDRESS,
+				 login->client, NULL, error);
+	if (result == TOCSIN_OK && name)
+		result = run_for(connection, &tc_sql_auth_uncount_attempt, SUBJECT_NAME, name, NULL,
+				 error);
+	return result;
+}
+
+int tc_auth_login_take_back(struct tocsin_pool *pool, struct tc_auth_login *login,
+			    struct tocsin_error *error)
+{
+	struct admission admission = {.login = login, .find = &tc_sql_auth_find_password};
+
+	return tocsin_pool_transact(pool, take_back, &admission, error);
+}
+
 /* --- sessions --- */
 
 struct opening {

@@ -2,8 +2,8 @@
  *
  * Model. An attempt is counted before the password is checked, in one transaction for its user name and its
  * client address, both shared by all nodes: many attempts at once cannot get past the limit. One
- * that succeeds is taken back. A refused one counts for neither, so that nobody locks names out from an
- * address that is at its own limit.
+ * that succeeds is taken back, or whose password nobody had the time to look at. A refused one counts for neither,
+ * so that nobody locks names out from an address that is at its own limit.
  *
  * Threads: any, on a work pool; all block. */
 #pragma once
@@ -35,6 +35,10 @@ int tc_auth_login_admit(struct tocsin_pool *pool, struct tc_auth_login *login, u
 /* The same for a user who is logged in: `login->user_id` is filled, the name is not used. */
 int tc_auth_login_admit_again(struct tocsin_pool *pool, struct tc_auth_login *login,
 			      unsigned *ret_wait_s, struct tocsin_error *error);
+
+/* After either, where the password is not looked at: the attempt was none. */
+int tc_auth_login_take_back(struct tocsin_pool *pool, struct tc_auth_login *login,
+			    struct tocsin_error *error);
 
 struct tc_auth_login_session {
 	struct tc_caller caller;

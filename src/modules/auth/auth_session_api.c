@@ -4,6 +4,7 @@
  * up), hashing thread, work executor again (session made). An unknown user goes the same way to the same
  * answer, so that names cannot be probed. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "core/app.h"
 #include "core/idempotency.h"
 #include "core/reply.h"
@@ -92,6 +93,25 @@ static void run_get_session(struct tc_call *call)
 	tc_call_reply_buffer(call, 200, &body);
 }
 
+/* Goes on to the password. Without room for that nobody looks at it: then the attempt does not count, or whoever
+ * tries again, as told, is kept out though nothing failed. */
+static void submit_attempt(struct tc_call *call, void (*run)(struct tc_job *job))
+{
+	int result = tc_auth_try_submit(tc_call_app(call)->auth, call, run);
+	struct attempt *attempt;
+	struct tocsin_error error;
+
+	if (result == TOCSIN_OK)
+		return; /* the call is not ours any more */
+	attempt = tc_call_state(call);
+	if (tc_auth_login_take_back(tc_call_app(call)->work_pool, &attempt->login, &error))
+		tc_log_warning("auth.take_back",
+			       "an attempt to log in counts, though its "
+			       "password was not looked at: %s",
+			       error.message);
+	tc_call_reply_busy(call, result);
+}
+
 /* --- logging in --- */
 
 /* A page of another site must not log its visitors in as somebody: they would work for him. It cannot send JSON
@@ -172,7 +192,7 @@ static void admit_job(struct tc_job *job)
 		tc_auth_login_admit(tc_call_app(call)->work_pool, &attempt->login, &wait_s, &error);
 
 	if (result == TOCSIN_OK)
-		tc_auth_submit(tc_call_app(call)->auth, call, verify_job);
+		submit_attempt(call, verify_job);
 	else if (wait_s)
 		reply_limited(call, wait_s);
 	else
@@ -290,7 +310,7 @@ static void admit_again_job(struct tc_job *job)
 					       &wait_s, &error);
 
 	if (result == TOCSIN_OK)
-		tc_auth_submit(tc_call_app(call)->auth, call, rehash_job);
+		submit_attempt(call, rehash_job);
 	else if (wait_s)
 		reply_limited(call, wait_s);
 	else
