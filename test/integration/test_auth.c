@@ -2,11 +2,13 @@
  *
  * How each was seen to fail: without the NOTIFY in revoke_key.sql a revoked key goes on working from memory;
  * without the call with detail NULL after a reconnect so does one revoked while nobody listened;
- * without lock_admin.sql several nodes make an admin key each. */
+ * without lock_admin.sql several nodes make an admin key each; with keys alone counted in count_admin.sql a start
+ * makes one though there is a user who is an admin. */
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "core/hints.h"
 #include "modules/auth/auth.h"
+#include "modules/auth/auth_user.h"
 #include "support/crew.h"
 #include "support/postgres.h"
 #include "support/schema.h"
@@ -88,7 +90,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
 	(void)state;
-	free(tc_test_sql("truncate api_keys"));
+	free(tc_test_sql("truncate api_keys, users cascade"));
 	return 0;
 }
 
@@ -265,6 +267,27 @@ static void test_first_admin_is_made_once(void **state)
 	assert_string_equal(admin_keys[0], "");
 }
 
+/* Who works with users and revoked the first key is not given another one, for the log to keep, at each start. */
+static void test_no_key_beside_an_admin(void **state)
+{
+	struct tc_auth_user_request request = {
+		.name = "ada", .role = "manager", .password_hash = "none"};
+	char header[TC_AUTH_KEY_SIZE + 7], id[37], key[TC_AUTH_KEY_SIZE];
+	struct tocsin_error error;
+
+	(void)state;
+	assert_ok(tc_auth_user_create(node.pool, &request, NULL, &error));
+	make_key("manager", header, id);
+	assert_ok(tc_auth_ensure_admin(node.pool, NULL, key, &error));
+	assert_string_not_equal(key, "");
+	free(tc_test_sql("update api_keys set revoked_at = now()"));
+	request = (struct tc_auth_user_request){
+		.name = "grace", .role = "admin", .password_hash = "none"};
+	assert_ok(tc_auth_user_create(node.pool, &request, NULL, &error));
+	assert_ok(tc_auth_ensure_admin(node.pool, NULL, key, &error));
+	assert_string_equal(key, "");
+}
+
 static void test_given_admin_key(void **state)
 {
 	static const char given[] = "tocsin_0190a0b0-0000-7000-8000-0123456789ab_"
@@ -359,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup(test_reconnect_forgets, clean),
 		cmocka_unit_test_setup(test_no_hints, clean),
 		cmocka_unit_test_setup(test_first_admin_is_made_once, clean),
+		cmocka_unit_test_setup(test_no_key_beside_an_admin, clean),
 		cmocka_unit_test_setup(test_given_admin_key, clean),
 		cmocka_unit_test_setup(test_list, clean),
 		cmocka_unit_test_setup(test_bad_requests, clean),

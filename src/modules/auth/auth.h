@@ -116,8 +116,8 @@ int tc_auth_list_keys(struct tocsin_pool *pool, unsigned limit, const char *curs
 int tc_auth_revoke_key(struct tocsin_pool *pool, const char *id, const char *actor,
 		       struct tocsin_error *error);
 
-/* At start-up. `given` NULL: makes an admin key if there is none that works; of many nodes starting at
- * once exactly one does. Else makes sure that `given` is an admin key: INVALID if it has not the form
+/* At start-up. `given` NULL: makes an admin key if there is none that works, and no user who is an admin either; of
+ * many nodes starting at once exactly one does. Else makes sure that `given` is an admin key: INVALID if it has not the form
  * TC_AUTH_KEY_FORM, was revoked, or its id belongs to another key. `ret_key` gets the text of a key
  * made here, "" if none was. */
 int tc_auth_ensure_admin(struct tocsin_pool *pool, const char *given,

@@ -1,2 +1,3 @@
--- Columns: count of admin keys that work.
-select count(*) from api_keys where role = 'admin' and revoked_at is null
+-- Columns: count of admins: keys that work, and users.
+select (select count(*) from api_keys where role = 'admin' and revoked_at is null)
+	+ (select count(*) from users where role = 'admin')
