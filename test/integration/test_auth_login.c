@@ -3,7 +3,8 @@
  * How each was seen to fail: without the password's version in create_session.sql a log-in with the old password
  * ends in a session; without lock_user.sql a session made meanwhile outlives the new password; with the count
  * taken out of admit more than the limit get in; without the roll-back of a refused attempt an address that
- * is at its limit locks names out; without trim_sessions.sql and clean_attempts.sql the tables grow. */
+ * is at its limit locks names out; without trim_sessions.sql and clean_attempts.sql the tables grow; with the attempts
+ * forgotten in a transaction of its own the password is another, though the change is said to have failed. */
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "modules/auth/auth_login.h"
@@ -169,6 +170,28 @@ static void test_log_in_during_password_change(void **state)
 	assert_number("select count(*) from sessions", 0);
 }
 
+/* Who is told that it failed has the old one, and the sessions that were there. */
+static void test_new_password_is_all_or_nothing(void **state)
+{
+	const struct tc_auth_user_request request = {.password_hash = other_hash};
+	struct tc_auth_login login;
+	struct tc_auth_login_session session;
+	struct tocsin_error error;
+	unsigned wait_s;
+
+	(void)state;
+	assert_int_equal(admit("ada", "", &login, &wait_s), TOCSIN_OK);
+	assert_int_equal(open_session(&login, &session), TOCSIN_OK);
+	assert_int_equal(admit("ada", "", &login, &wait_s), TOCSIN_OK);
+	free(tc_test_sql("alter table login_attempts rename to hidden"));
+	assert_int_not_equal(tc_auth_user_update(pool, user_id, &request, NULL, &error), TOCSIN_OK);
+	free(tc_test_sql("alter table hidden rename to login_attempts"));
+	assert_number("select password_version from users", 1);
+	assert_number("select count(*) from sessions", 1);
+	change_password(0, NULL, TOCSIN_OK);
+	assert_number("select count(*) from login_attempts", 0);
+}
+
 static void test_new_password_keeps_one_session(void **state)
 {
 	struct tc_auth_login login;
@@ -286,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_password_changes_during_log_in, clean),
 		cmocka_unit_test_setup(test_log_in_during_password_change, clean),
+		cmocka_unit_test_setup(test_new_password_is_all_or_nothing, clean),
 		cmocka_unit_test_setup(test_new_password_keeps_one_session, clean),
 		cmocka_unit_test_setup(test_at_once, clean),
 		cmocka_unit_test_setup(test_address_at_its_limit_locks_nobody_out, clean),

@@ -254,21 +254,8 @@ int tc_auth_login_close(struct tocsin_pool *pool, const char *session_id, const 
 			    (const char *[]){session_id, tc_auth_store_actor(actor)}, NULL, error);
 }
 
-struct forgiveness {
-	const char *name;
-};
-
-static int forgive(struct tocsin_connection *connection, void *userdata, struct tocsin_error *error)
+int tc_auth_login_forgive(struct tocsin_connection *connection, const char *name,
+			  struct tocsin_error *error)
 {
-	const struct forgiveness *forgiveness = userdata;
-
-	return run_for(connection, &tc_sql_auth_forget_attempts, SUBJECT_NAME, forgiveness->name,
-		       NULL, error);
-}
-
-int tc_auth_login_forgive(struct tocsin_pool *pool, const char *name, struct tocsin_error *error)
-{
-	struct forgiveness forgiveness = {.name = name};
-
-	return tocsin_pool_transact(pool, forgive, &forgiveness, error);
+	return run_for(connection, &tc_sql_auth_forget_attempts, SUBJECT_NAME, name, NULL, error);
 }

@@ -52,5 +52,6 @@ int tc_auth_login_open(struct tocsin_pool *pool, const struct tc_auth_login *log
 /* Log-out; harmless if there is no such session any more. */
 int tc_auth_login_close(struct tocsin_pool *pool, const char *session_id, const char *actor,
 			struct tocsin_error *error);
-/* Forgets the failed attempts of a name. */
-int tc_auth_login_forgive(struct tocsin_pool *pool, const char *name, struct tocsin_error *error);
+/* Forgets the failed attempts of a name, in the transaction of the connection. */
+int tc_auth_login_forgive(struct tocsin_connection *connection, const char *name,
+			  struct tocsin_error *error);

@@ -106,9 +106,12 @@ static int update(struct tocsin_connection *connection, void *userdata, struct t
 		return tocsin_error_set(error, TOCSIN_E_EXISTS,
 					"The password was changed by somebody else meanwhile");
 	PQclear(tc_take(update->rows)); /* of an attempt that was rolled back */
-	return name_conflict(
+	result = name_conflict(
 		tc_query(connection, &tc_sql_auth_update_user, values, &update->rows, error),
 		error);
+	if (result || !request->password_hash)
+		return result;
+	return tc_auth_login_forgive(connection, PQgetvalue(update->rows, 0, 1), error);
 }
 
 int tc_auth_user_update(struct tocsin_pool *pool, const char *id,
@@ -124,8 +127,6 @@ int tc_auth_user_update(struct tocsin_pool *pool, const char *id,
 		result = tocsin_pool_transact(pool, update, &context, error);
 	if (result == TOCSIN_OK && ret_json)
 		result = tc_store_take(context.rows, 0, ret_json, error);
-	if (result == TOCSIN_OK && request->password_hash)
-		result = tc_auth_login_forgive(pool, PQgetvalue(context.rows, 0, 1), error);
 	PQclear(context.rows);
 	return result;
 }
