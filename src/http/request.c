@@ -63,10 +63,8 @@ static void set_problem(struct tc_http_request *request, unsigned status)
 	if (status == 413)
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "The body is larger than %zu bytes", request->server->options.max_body);
-	else if (request->is_ambiguous)
-		snprintf(problem.detail, sizeof(problem.detail),
-			 "The length of the body must be said once: one Content-Length, or "
-			 "Transfer-Encoding");
+	else if (request->flaw)
+		snprintf(problem.detail, sizeof(problem.detail), "%s", request->flaw);
 	else if (status == 400)
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "The URL is not UTF-8 when decoded");
@@ -89,7 +87,7 @@ static enum MHD_Result queue_response(struct tc_http_request *request)
 		return tc_http_answer_queue(request, tc_take(request->answer));
 	if (!response)
 		return MHD_NO;
-	if (atomic_load(&request->server->quiesced))
+	if (atomic_load(&request->server->quiesced) || request->flaw)
 		MHD_add_response_header(response, "Connection", "close");
 	if (request->stream)
 		tc_http_stream_attach(request->stream, &request->server->streams,
@@ -156,26 +154,44 @@ static bool check_url(struct tc_http_request *request)
 	return true;
 }
 
-static enum MHD_Result count_length(void *userdata, enum MHD_ValueKind kind, const char *name,
+/* What its headers say about where a request ends. */
+struct framing {
+	unsigned lengths;
+	const char *flaw;
+};
+
+/* The library takes "Content-Length : 5" for another header, and appends a line that is folded to the name of the
+ * one before it. */
+static enum MHD_Result check_header(void *userdata, enum MHD_ValueKind kind, const char *name,
 				    const char *value)
 {
-	unsigned *count = userdata;
+	static const char length[] = "Content-Length", coding[] = "Transfer-Encoding";
+	struct framing *framing = userdata;
+	bool is_length = strncasecmp(name, length, strlen(length)) == 0;
+	bool is_coding = strncasecmp(name, coding, strlen(coding)) == 0;
+	size_t end = is_length ? strlen(length) : is_coding ? strlen(coding) : strlen(name);
 
 	(void)kind;
-	(void)value;
-	*count += strcasecmp(name, "Content-Length") == 0 ||
-		  strcasecmp(name, "Transfer-Encoding") == 0;
+	framing->lengths += is_length || is_coding;
+	if (name[end] || strpbrk(name, " \t"))
+		framing->flaw = "The name, colon and value of a header must be on one line, and no "
+				"space before the colon";
+	else if (is_coding && (!value || strcasecmp(value, "chunked") != 0))
+		framing->flaw = "Transfer-Encoding must be chunked, and nothing else";
 	return MHD_YES;
 }
 
 /* A proxy may see another end of it than the library, and take its rest for another one's request: request
- * smuggling (RFC 9112, section 11.2). An answer before the body ends the connection. */
-static bool is_ambiguous(struct tc_http_request *request)
+ * smuggling (RFC 9112, section 11.2). NULL: there is one end. */
+static const char *find_flaw(struct tc_http_request *request)
 {
-	unsigned count = 0;
+	struct framing framing = {0};
 
-	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &count);
-	return count > 1;
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, check_header, &framing);
+	if (!framing.flaw && framing.lengths > 1)
+		return "The length of the body must be said once: one Content-Length, or "
+		       "Transfer-Encoding";
+	return framing.flaw;
 }
 
 /* A refused request can be answered before its body only where the client waits for leave to send
@@ -186,8 +202,8 @@ static bool is_refused_early(struct tc_http_request *request)
 	uint64_t length = text ? strtoull(text, NULL, 10) : 0,
 		 max = request->server->options.max_body;
 
-	request->is_ambiguous = is_ambiguous(request);
-	if (request->is_ambiguous) {
+	request->flaw = find_flaw(request);
+	if (request->flaw) {
 		request->refusal = 400;
 		return true;
 	}

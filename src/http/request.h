@@ -66,7 +66,7 @@ struct tc_http_request {
 	const char *method, *path; /* the library's memory */
 	_Atomic(enum tc_http_state) state;
 	unsigned refusal;   /* status this layer answers by itself; 0: none */
-	bool is_ambiguous;  /* refused, because two readers may see two bodies in it */
+	const char *flaw;   /* refused, because two readers may see two ends of it: why; NULL: no */
 	uint64_t discarded; /* bytes of a refused body */
 	struct tc_buffer body;
 	char *scratch; /* for decoding query parameters; NULL while none is encoded */

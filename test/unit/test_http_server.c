@@ -87,19 +87,33 @@ static void test_url_that_is_not_utf8(void **state)
 	tc_http_server_free(server, 1000);
 }
 
-/* What is not sure to be all of a body is not taken for it, nor what follows for another request. */
-static void test_body_of_two_lengths(void **state)
+/* What is not sure to be all of a body is not taken for it, nor what follows for another request. Seen to fail
+ * without check_header: a length with a space or a fold was none, so that the request was answered, and its body taken
+ * for the next one; what has a coding that is not known was read on until the client gave up. */
+static void test_where_a_request_ends(void **state)
 {
-	static const char *const headers[] = {
-		"Content-Length: 5\r\n",
-		"content-length: 5\r\nX-Sent: 1\r\nContent-Length: 60\r\n",
-		"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+	static const struct {
+		const char *headers, *words;
+	} rows[] = {
+		{"Content-Length: 5\r\n", NULL},
+		{"Transfer-Encoding: Chunked\r\n", NULL},
+		{"content-length: 5\r\nX-Sent: 1\r\nContent-Length: 60\r\n", "said once"},
+		{"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", "said once"},
+		{"Content-Length : 5\r\n", "on one line"},
+		{"content-length\t: 5\r\n", "on one line"},
+		{"Transfer-Encoding : chunked\r\nContent-Length: 5\r\n", "on one line"},
+		{"Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n", "on one line"},
+		{"Content-Length: 5\r\n 0\r\n", "on one line"},
+		{"X-Sent : 1\r\n", "on one line"},
+		{"Transfer-Encoding: gzip, chunked\r\n", "must be chunked"},
+		{"Transfer-Encoding: identity\r\n", "must be chunked"},
 	};
 	struct tc_http_server *server = start_server(echo, NULL, 1);
 	struct reply reply;
 
 	(void)state;
-	for (size_t i = 0; i < TC_ARRAY_LENGTH(headers); i++) {
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(rows); i++) {
+		const char *words = rows[i].words;
 		char text[512];
 		int fd = client_connect(tc_http_server_url(server));
 
@@ -107,12 +121,12 @@ static void test_body_of_two_lengths(void **state)
 			    (size_t)snprintf(text, sizeof(text),
 					     "POST / HTTP/1.1\r\nHost: test\r\n%s\r\n0\r\n\r\n"
 					     "GET /next HTTP/1.1\r\nHost: test\r\n\r\n",
-					     headers[i]));
+					     rows[i].headers));
 		client_read(fd, false, &reply);
-		assert_int_equal(reply.status, i == 0 ? 200 : 400);
-		assert_int_equal(i == 0, !strstr(reply.body, "said once"));
+		assert_int_equal(reply.status, words ? 400 : 200);
+		assert_true(!words || strstr(reply.body, words));
 		client_read(fd, false, &reply);
-		assert_int_equal(reply.status, i == 0 ? 200 : 0);
+		assert_int_equal(reply.status, words ? 0 : 200);
 		close(fd);
 	}
 	tc_http_server_free(server, 1000);
@@ -288,7 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_url_that_is_not_utf8),
-		cmocka_unit_test(test_body_of_two_lengths),
+		cmocka_unit_test(test_where_a_request_ends),
 		cmocka_unit_test(test_body_bound),
 		cmocka_unit_test(test_body_refused_early),
 		cmocka_unit_test(test_answers_from_another_thread),
