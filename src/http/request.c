@@ -461,6 +461,8 @@ static enum MHD_Result pass_argument(void *userdata, enum MHD_ValueKind kind, co
 	const char *decoded_value = value ? decode_at(query->request, strlen(name) + 1, value) : "";
 
 	(void)kind;
+	if (!*name && !value) /* nothing between two "&" */
+		return MHD_YES;
 	return query->each(decoded_name, decoded_value, query->userdata) ? MHD_YES : MHD_NO;
 }
 

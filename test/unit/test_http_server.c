@@ -46,6 +46,9 @@ static void test_echo(void **state)
 		{"PATCH", "/x?a=1&b&c=%C3%A9%26+z&a=2", NULL, "x",
 		 "PATCH /x - 1 x|a=1|b=|c=\xc3\xa9& z|a=2"},
 		{"DELETE", "/x?%61=%62", NULL, NULL, "DELETE /x - 0 |a=b"},
+		/* Seen to be a parameter without a name. */
+		{"GET", "/x?&a=1&&b=2&", NULL, NULL, "GET /x - 0 |a=1|b=2"},
+		{"GET", "/x?=1", NULL, NULL, "GET /x - 0 |=1"},
 		/* As to a proxy; seen to be paths of their own. */
 		{"GET", "http://other:80/x/y?a=b", NULL, NULL, "GET /x/y - 0 |a=b"},
 		{"GET", "HTTPS://other", NULL, NULL, "GET / - 0 "},
