@@ -167,9 +167,11 @@ bool tc_lookup(struct tc_call *call, const struct tc_route_match *match)
 	struct tc_cache_query query;
 	char key[TC_CACHE_KEY_MAX];
 	struct tc_http_answer *answer;
+	size_t body_length;
 
-	/* An alias with a body has its input there. */
-	if (!cache || !call->is_read || !(call->procedure->flags & TC_CACHED) ||
+	/* What a body says is not in the key: it is judged, and nobody shares what becomes of it. */
+	tc_http_request_body(call->request, &body_length);
+	if (!cache || !call->is_read || body_length > 0 || !(call->procedure->flags & TC_CACHED) ||
 	    wants_origin(call) || !build_key(call, &builder, match, key, &query))
 		return false;
 	switch (tc_cache_find(cache, &query, &call->job.node, &value, &call->load)) {

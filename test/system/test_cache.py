@@ -111,6 +111,16 @@ def test_an_id_is_one_whoever_writes_it_how(node):
             assert node.api.get(alias).json["title"] == f"Title {number}"
 
 
+def test_a_body_is_judged_whatever_is_kept(node):
+    """And who asks for the same without one has no part in it. Seen to be 200 as soon as the answer was kept; before that,
+    whoever waited for the same answer would get the refusal."""
+    path = f"{INCIDENTS}/{node.api.create('with a body')['id']}"
+    wait_until_cached(node, node.api, path)
+    for body, headers, status in ((b"{", {}, 400), (b'{"colour": 1}', {}, 400), (b"{}", {"Content-Type": "text/plain"}, 415),
+                                  (b"{}", {}, 200)):
+        assert node.api.call("GET", path, body, headers).status == status
+
+
 def test_reads_by_post_tell_nobody(node):
     """They change nothing: no NOTIFY for them, and no Idempotency-Key that would keep what a caller may no longer
     see. Seen to fail without TC_CHANGES_NOTHING on their rows."""
