@@ -6,7 +6,6 @@
 #include "core/reply.h"
 #include "core/store.h"
 #include <assert.h>
-#include <string.h>
 
 #define ATTEMPTS 2u
 
@@ -66,14 +65,6 @@ static int query(struct tc_job *const *jobs, unsigned count, struct tc_pipeline 
 	return tc_pipeline_run(pipeline, error);
 }
 
-/* The connection is well, and one of the statements is to blame: SQLSTATE classes 08 and 57P are about
- * connections and the server. */
-static bool is_about_statement(const struct tocsin_error *error)
-{
-	return error->sqlstate[0] && strncmp(error->sqlstate, "08", 2) != 0 &&
-	       strncmp(error->sqlstate, "57P", 3) != 0;
-}
-
 /* Each by itself from now on, on whichever thread is free; the first one here. */
 static void run_apart(struct tc_job *const *jobs, unsigned count)
 {
@@ -96,7 +87,7 @@ void tc_read_run_many(struct tc_job *const *jobs, unsigned count)
 	for (unsigned i = 0; i < ATTEMPTS && result == TOCSIN_E_UNAVAILABLE; i++) {
 		tc_pipeline_deinit(&pipeline);
 		result = query(jobs, count, &pipeline, &error);
-		if (result != TOCSIN_OK && is_about_statement(&error)) {
+		if (result != TOCSIN_OK && tc_store_blames_statement(&error)) {
 			run_apart(jobs, count);
 			return;
 		}

@@ -1,6 +1,8 @@
 /* core/store.c: see store.h. */
 #include "core/store.h"
 
+#include <string.h>
+
 #define READ_ATTEMPTS 2
 
 int tc_store_run(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
@@ -24,6 +26,17 @@ int tc_store_read(struct tocsin_pool *pool, const struct tc_sql *sql, const char
 	for (unsigned i = 0; i < READ_ATTEMPTS && result == TOCSIN_E_UNAVAILABLE; i++)
 		result = tc_store_run(pool, sql, values, ret_rows, error);
 	return result;
+}
+
+bool tc_store_blames_statement(const struct tocsin_error *error)
+{
+	/* Connections, the server's end or start, an idle session that was ended, a server that may only read. */
+	static const char *const others[] = {"08", "57P", "25P03", "25006"};
+
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(others); i++)
+		if (strncmp(error->sqlstate, others[i], strlen(others[i])) == 0)
+			return false;
+	return error->sqlstate[0] != '\0';
 }
 
 int tc_store_take(const PGresult *rows, int column, struct tc_buffer *ret_json,

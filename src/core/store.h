@@ -13,6 +13,8 @@ int tc_store_run(struct tocsin_pool *pool, const struct tc_sql *sql, const char 
 /* The same for a statement that changes nothing: one whose connection was lost is asked once more, on another. */
 int tc_store_read(struct tocsin_pool *pool, const struct tc_sql *sql, const char *const *values,
 		  PGresult **ret_rows, struct tocsin_error *error);
+/* Of a statement that failed: it is to blame, and the connection and the server are well: others may fare better. */
+bool tc_store_blames_statement(const struct tocsin_error *error);
 /* Appends a value of the first row, which must be there. NOMEM. Does not block. */
 int tc_store_take(const PGresult *rows, int column, struct tc_buffer *ret_json,
 		  struct tocsin_error *error);

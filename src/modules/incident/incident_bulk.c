@@ -81,10 +81,11 @@ static int change_one(struct tocsin_pool *pool, const struct tc_incident_bulk *b
 }
 
 /* Without a database the next id would only wait for it once more. */
-static bool is_hopeless(int code)
+static bool is_hopeless(int code, const struct tocsin_error *error)
 {
-	return code == TOCSIN_E_UNAVAILABLE || code == TOCSIN_E_TIMEOUT ||
-	       code == TOCSIN_E_CLOSED || code == TOCSIN_E_NOMEM;
+	if (code == TOCSIN_E_UNAVAILABLE)
+		return !tc_store_blames_statement(error);
+	return code == TOCSIN_E_TIMEOUT || code == TOCSIN_E_CLOSED || code == TOCSIN_E_NOMEM;
 }
 
 static void append_outcome(struct tc_buffer *json, const struct tc_incident_bulk *bulk,
@@ -103,7 +104,7 @@ static void append_outcome(struct tc_buffer *json, const struct tc_incident_bulk
 	tc_buffer_append_format(json, ",\"outcome\":\"%s\"", outcome);
 	if (code) {
 		/* What the database says is for the log, not for callers. */
-		bool is_own = !error->sqlstate[0] && !is_hopeless(code);
+		bool is_own = !error->sqlstate[0] && !is_hopeless(code, error);
 
 		tc_buffer_append_text(json, ",\"detail\":");
 		tc_buffer_append_json(json, is_own ? error->message : "It failed; try again");
@@ -123,9 +124,9 @@ int tc_incident_change_many(struct tocsin_pool *work_pool, const struct tc_incid
 	{
 		bool is_changed = false;
 
-		if (!is_hopeless(r))
+		if (!is_hopeless(r, error))
 			r = change_one(work_pool, bulk, id, &is_changed, error);
-		if (i == 0 && is_hopeless(r)) /* nothing was done: the whole call fails */
+		if (i == 0 && is_hopeless(r, error)) /* nothing was done: the whole call fails */
 			return r;
 		if (i > 0)
 			tc_buffer_append_text(ret_json, ",");
