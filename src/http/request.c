@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "base/utf8.h"
 #include "http/answer.h"
+#include "http/head.h"
 #include "http/problem.h"
 #include "http/url.h"
 #include <arpa/inet.h>
@@ -60,11 +61,11 @@ static void set_problem(struct tc_http_request *request, unsigned status)
 	struct tc_http_response response = {.status = status,
 					    .content_type = "application/problem+json"};
 
-	if (status == 413)
+	if (request->flaw)
+		snprintf(problem.detail, sizeof(problem.detail), "%s", request->flaw);
+	else if (status == 413)
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "The body is larger than %zu bytes", request->server->options.max_body);
-	else if (request->flaw)
-		snprintf(problem.detail, sizeof(problem.detail), "%s", request->flaw);
 	else if (status == 400)
 		snprintf(problem.detail, sizeof(problem.detail),
 			 "The URL is not UTF-8 when decoded");
@@ -154,46 +155,6 @@ static bool check_url(struct tc_http_request *request)
 	return true;
 }
 
-/* What its headers say about where a request ends. */
-struct framing {
-	unsigned lengths;
-	const char *flaw;
-};
-
-/* The library takes "Content-Length : 5" for another header, and appends a line that is folded to the name of the
- * one before it. */
-static enum MHD_Result check_header(void *userdata, enum MHD_ValueKind kind, const char *name,
-				    const char *value)
-{
-	static const char length[] = "Content-Length", coding[] = "Transfer-Encoding";
-	struct framing *framing = userdata;
-	bool is_length = strncasecmp(name, length, strlen(length)) == 0;
-	bool is_coding = strncasecmp(name, coding, strlen(coding)) == 0;
-	size_t end = is_length ? strlen(length) : is_coding ? strlen(coding) : strlen(name);
-
-	(void)kind;
-	framing->lengths += is_length || is_coding;
-	if (name[end] || strpbrk(name, " \t"))
-		framing->flaw = "The name, colon and value of a header must be on one line, and no "
-				"space before the colon";
-	else if (is_coding && (!value || strcasecmp(value, "chunked") != 0))
-		framing->flaw = "Transfer-Encoding must be chunked, and nothing else";
-	return MHD_YES;
-}
-
-/* A proxy may see another end of it than the library, and take its rest for another one's request: request
- * smuggling (RFC 9112, section 11.2). NULL: there is one end. */
-static const char *find_flaw(struct tc_http_request *request)
-{
-	struct framing framing = {0};
-
-	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, check_header, &framing);
-	if (!framing.flaw && framing.lengths > 1)
-		return "The length of the body must be said once: one Content-Length, or "
-		       "Transfer-Encoding";
-	return framing.flaw;
-}
-
 /* A refused request can be answered before its body only where the client waits for leave to send
  * it, where there is too much to throw away, or where nobody knows how much it is. */
 static bool is_refused_early(struct tc_http_request *request)
@@ -201,10 +162,10 @@ static bool is_refused_early(struct tc_http_request *request)
 	const char *text = tc_http_request_header(request, "Content-Length");
 	uint64_t length = text ? strtoull(text, NULL, 10) : 0,
 		 max = request->server->options.max_body;
+	unsigned status = tc_http_head_check(request->connection, &request->flaw);
 
-	request->flaw = find_flaw(request);
-	if (request->flaw) {
-		request->refusal = 400;
+	if (status) {
+		request->refusal = status;
 		return true;
 	}
 	if (length <= max)

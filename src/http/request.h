@@ -66,7 +66,7 @@ struct tc_http_request {
 	const char *method, *path; /* the library's memory */
 	_Atomic(enum tc_http_state) state;
 	unsigned refusal;   /* status this layer answers by itself; 0: none */
-	const char *flaw;   /* refused, because two readers may see two ends of it: why; NULL: no */
+	const char *flaw;   /* of its head, for which it is refused; NULL: none (head.h) */
 	uint64_t discarded; /* bytes of a refused body */
 	struct tc_buffer body;
 	char *scratch; /* for decoding query parameters; NULL while none is encoded */

@@ -11,6 +11,7 @@
 #include "base/macro.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "http/head.h"
 #include "http/request.h"
 #include "http/stream.h"
 #include <signal.h>
@@ -19,9 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Request line, headers and the window a body is read through, a connection. */
-#define CONNECTION_MEMORY ((size_t)8 * 1024)
-#define STACK_SIZE        ((size_t)256 * 1024)
+#define STACK_SIZE ((size_t)256 * 1024)
 /* How long readers of streams have for what was pushed to them before the stop. */
 #define STREAM_GRACE_MS 1000u
 
@@ -67,10 +66,10 @@ static struct MHD_Daemon *start_daemon(struct tc_http_server *server)
 		on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
 		MHD_OPTION_CONNECTION_LIMIT, TC_MAX(options->max_connections, threads),
 		MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
-		STACK_SIZE, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, tc_http_on_completed, server, MHD_OPTION_ARRAY, pool,
-		MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, TC_HTTP_CONNECTION_MEMORY,
+		MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, MHD_OPTION_UNESCAPE_CALLBACK,
+		leave_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, tc_http_on_completed, server,
+		MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return daemon;
 }

@@ -8,7 +8,7 @@
  * a chunked body when it passes the bound; a client that goes on sending is read for another 8 MiB, so that
  * it sees the answer, then cut off) through `handler`-independent problem documents
  * (http/problem.h), 400 for a URL that is not UTF-8 after decoding and for a request whose end is not sure, and
- * 431/414 as the library does. */
+ * 431 for a head that leaves no room for an answer's; a still larger one gets 431 or 414 as the library does. */
 #pragma once
 
 #include <stdbool.h>
