@@ -3,6 +3,7 @@
 Seen to fail: contacts shown to everybody (test_who_may_do_what), an update told though nothing changed and no
 adoption by name (test_discovered_systems), one contact more than the bound, lock keys of 1024 bytes."""
 import itertools
+import random
 import urllib.parse
 import uuid
 
@@ -87,10 +88,22 @@ def test_an_id_is_made_where_none_is_given(api, name):
 
 
 def test_the_longest_of_everything(api):
-    """Four bytes a character: also the lock key of a deletion has to be long enough (it was not)."""
+    """Four bytes a character: also the lock key of a deletion has to be long enough (it was not). And no two alike, which
+    nothing makes shorter: seen to fail with what is unique in an index as it is, 500 for the contact and the link."""
     made = register(api, id="\U0001f525" * 255, name="\U0001f9ef" * 255, description="x" * 20000)
     assert api.get(path_of(made["id"])).json["name"] == made["name"]
     assert api.call("DELETE", path_of(made["id"])).status == 204
+
+    letters = random.Random(1)
+    system, value, url, label = ("".join(chr(code) for code in letters.choices(range(0x20000, 0x2a6e0), k=count))
+                                 for count in (255, 500, 1993, 255))
+    register(api, id=system, name=system)
+    for kind, body, pointer in (("contacts", {"type": "chat", "value": value, "label": label}, "/value"),
+                                ("links", {"url": f"http://{url}", "label": label}, "/url")):
+        added = api.post(path_of(system, kind), body)
+        assert added.status == 201 and api.get(path_of(system)).json[kind] == [added.json]
+        assert refuses(api.post(path_of(system, kind), body), 409, pointer)
+    assert api.call("DELETE", path_of(system)).status == 204
 
 
 @pytest.mark.parametrize("body, pointer", [
