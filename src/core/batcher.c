@@ -341,6 +341,17 @@ int tc_batcher_submit(struct tc_batcher *batcher, struct tc_item *item)
 	return TOCSIN_OK;
 }
 
+uint64_t tc_batcher_remaining_ms(struct tc_item *const *items, unsigned count, unsigned timeout_ms)
+{
+	uint64_t limit_us = (uint64_t)timeout_ms * 1000;
+	uint64_t oldest_us = UINT64_MAX, waited_us;
+
+	for (unsigned i = 0; i < count; i++)
+		oldest_us = TC_MIN(oldest_us, items[i]->queued_us);
+	waited_us = tc_clock_us() - oldest_us;
+	return waited_us < limit_us ? (limit_us - waited_us + 999) / 1000 : 1;
+}
+
 void tc_batcher_get_stats(struct tc_batcher *batcher, struct tc_batcher_stats *ret_stats)
 {
 	TC_LOCKED(&batcher->mutex);

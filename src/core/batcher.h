@@ -71,4 +71,6 @@ int tc_batcher_new(struct tc_batcher **ret_batcher, const struct tc_batcher_opti
 struct tc_batcher *tc_batcher_free(struct tc_batcher *batcher);
 /* TOCSIN_OK, FULL or CLOSED. Does not block. The item is the batcher's until finish. */
 int tc_batcher_submit(struct tc_batcher *batcher, struct tc_item *item);
+/* For `run` that waits: milliseconds until the first of its items has waited for `timeout_ms`; at least 1. */
+uint64_t tc_batcher_remaining_ms(struct tc_item *const *items, unsigned count, unsigned timeout_ms);
 void tc_batcher_get_stats(struct tc_batcher *batcher, struct tc_batcher_stats *ret_stats);

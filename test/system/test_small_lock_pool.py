@@ -6,6 +6,7 @@ deletions that wait in PostgreSQL on a thread of the work executor, creates are 
 reads are 503 where there are two threads."""
 import contextlib
 import threading
+import time
 
 import pytest
 
@@ -50,6 +51,36 @@ def test_a_contended_key_stops_no_other_system(start, database, connections):
     assert {reply.status for reply in replies} <= {200, 201} and len(replies) == 2
     assert sorted(reply.status for reply in deletions) == [204, 404, 404]
     assert len(database.open_incidents()["hot"]) == 1
+
+
+def test_an_alert_waits_no_longer_because_others_did(start, database):
+    """Of alerts one connection waits here. It comes to the second when most of that one's time is over, and is not to wait
+    for the whole time anew: a create that was sent later, and waits elsewhere, is over after it. Seen to fail with
+    wait_timeout_ms in alert_batch.c in place of what remains of it."""
+    timeout_s = 5
+    node = start(DATABASE_LOCK_POOL_MAX=4, DATABASE_LOCK_TIMEOUT_MS=timeout_s * 1000)
+    replies, threads = [], []
+
+    def send(batcher, items, system, ask):
+        threads.append(threading.Thread(target=lambda: replies.append((system, ask().status))))
+        threads[-1].start()
+        wait_for(lambda: value(node, "tocsin_batcher_contended_items", batcher=batcher) == items, f"{system} waits")
+
+    def send_alert(items, system):
+        send("alert", items, system, lambda: node.api.post("/api/v1/alerts/alertmanager", alert(system)))
+
+    with database.hold_key(dedupe_key("first")) as let_go, database.hold_key(dedupe_key("second")), \
+            database.hold_key(dedupe_key("later")):
+        send_alert(1, "first")
+        send_alert(2, "second")
+        sent_s = time.monotonic()
+        wait_for(lambda: time.monotonic() > sent_s + timeout_s * 0.3, "some of its time is over")
+        send("create", 1, "later", lambda: node.api.create_once("later"))
+        wait_for(lambda: time.monotonic() > sent_s + timeout_s * 0.6, "more of it is over")
+        let_go()
+        for thread in threads:
+            thread.join(60)
+    assert [reply for reply in replies if reply[0] != "first"] == [("second", 503), ("later", 409)]
 
 
 def test_a_row_held_elsewhere_leaves_the_only_connection(start, database):

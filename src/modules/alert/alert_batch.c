@@ -110,12 +110,14 @@ static int look(struct batch *batch, PGresult **ret_rows, struct tocsin_error *e
 	COLUMNS keys = {0};
 	COLUMNS alerts = {0};
 	TC_PIPELINE pipeline;
-	char index[12], wait_timeout[12];
+	uint64_t wait_ms =
+		tc_batcher_remaining_ms(batch->items, batch->count, batch->policy->wait_timeout_ms);
+	char index[12], wait_timeout[24];
 	unsigned last;
 	int result;
 
 	assert(!batch->wait_key || batch->keys_count == 1);
-	snprintf(wait_timeout, sizeof(wait_timeout), "%u", batch->policy->wait_timeout_ms);
+	snprintf(wait_timeout, sizeof(wait_timeout), "%llu", (unsigned long long)wait_ms);
 	for (unsigned i = 0; i < batch->keys_count; i++)
 		columns_add(&keys, 0, batch->keys[i]);
 	for (unsigned i = 0; i < batch->count; i++) {
@@ -139,7 +141,7 @@ static int look(struct batch *batch, PGresult **ret_rows, struct tocsin_error *e
 		tc_pipeline_add(&pipeline, &tc_sql_incident_set_lock_timeout,
 				(const char *const[]){wait_timeout});
 		tc_pipeline_add(&pipeline, &tc_sql_incident_wait_key, &batch->wait_key);
-		pipeline.timeout_ms += batch->policy->wait_timeout_ms;
+		pipeline.timeout_ms += wait_ms;
 	} else {
 		tc_pipeline_add(&pipeline, &tc_sql_incident_try_keys, keys.values);
 	}

@@ -2,7 +2,6 @@
  * the locks before it. */
 #include "modules/catalog/deleter.h"
 
-#include "base/clock.h"
 #include "core/idempotency.h"
 #include "modules/catalog/catalog.h"
 #include "modules/incident/creator.h"
@@ -225,11 +224,10 @@ static int try_end(struct attempt *attempt, struct end *end, unsigned timeout_ms
 	int result = TOCSIN_OK;
 
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
-		uint64_t waited_ms = (tc_clock_us() - end->item.queued_us) / 1000;
+		struct tc_item *item = &end->item;
 
-		attempt->wait_ms = !attempt->wait_key       ? ROW_WAIT_MS
-				   : waited_ms < timeout_ms ? timeout_ms - waited_ms
-							    : 1;
+		attempt->wait_ms = attempt->wait_key ? tc_batcher_remaining_ms(&item, 1, timeout_ms)
+						     : ROW_WAIT_MS;
 		result = take_key(attempt, end, error);
 		if (result == TOCSIN_OK)
 			result = hold_rows(attempt, end, error);

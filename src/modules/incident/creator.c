@@ -4,7 +4,6 @@
  * for one key in a batch the first leads: only it goes to the database, and the others share its answer. */
 #include "modules/incident/creator.h"
 
-#include "base/clock.h"
 #include "core/idempotency.h"
 #include "core/procedure.h"
 #include "modules/incident/draft.h"
@@ -78,19 +77,6 @@ static void sort_places(struct place *places, struct tc_item **items, unsigned c
 
 		places[i].leader = follows ? places[i - 1].leader : i;
 	}
-}
-
-/* Milliseconds, as text, until the first of the items has waited long enough. */
-static uint64_t remaining_ms(const struct tc_incident_creator *creator, struct tc_item **items,
-			     unsigned count)
-{
-	uint64_t limit_us = (uint64_t)creator->options.wait_timeout_ms * 1000;
-	uint64_t oldest_us = UINT64_MAX, waited_us;
-
-	for (unsigned i = 0; i < count; i++)
-		oldest_us = TC_MIN(oldest_us, items[i]->queued_us);
-	waited_us = tc_clock_us() - oldest_us;
-	return waited_us < limit_us ? (limit_us - waited_us + 999) / 1000 : 1;
 }
 
 /* The round trip; without the commit, where answers are to be stored before it. On failure nothing was committed,
@@ -240,11 +226,12 @@ static int run(struct tocsin_connection *connection, struct tc_item **items, uns
 	r = tc_incident_columns_finish(&columns, creator->options.reject_unknown_systems, error);
 	if (r)
 		return r;
-	trip = (struct round_trip){.keys = keys_text,
-				   .wait_key = wait_key,
-				   .wait_ms = remaining_ms(creator, items, count),
-				   .values = columns.values,
-				   .commits = !has_claims(places, count)};
+	trip = (struct round_trip){
+		.keys = keys_text,
+		.wait_key = wait_key,
+		.wait_ms = tc_batcher_remaining_ms(items, count, creator->options.wait_timeout_ms),
+		.values = columns.values,
+		.commits = !has_claims(places, count)};
 	r = open_batch(connection, &trip, &rows, error);
 	if (r)
 		return r;
