@@ -10,6 +10,7 @@ import urllib.request
 
 from cluster import free_port
 from programs import need
+from server import REPOSITORY
 from waiting import wait_for
 
 CONFIGURATION = """
@@ -33,14 +34,17 @@ WEBHOOK = """webhook_configs:
             credentials: {key}
 """
 
-# As people write it for PagerDuty, but for `url`.
-PAGERDUTY = """pagerduty_configs:
-      - url: {url}/v2/enqueue
-        routing_key: {key}
-        description: '{{{{ .CommonAnnotations.summary }}}}'
-        severity: '{{{{ .CommonLabels.severity }}}}'
-        component: '{{{{ .CommonLabels.system }}}}'
-"""
+def read_example():
+    """The receiver of docs/alerts.md, with the incident's title."""
+    text = (REPOSITORY / "docs" / "alerts.md").read_text()
+    _, _, example = text[:text.index("```\n")].partition("    pagerduty_configs:")
+    for written, field in (("{", "{{"), ("}", "}}"), ("http://127.0.0.1:3000", "{url}"), ("0123456789abcdef" * 2, "{key}")):
+        assert written in example
+        example = example.replace(written, field)
+    return f"pagerduty_configs:{example}        description: '{{{{{{{{ .CommonAnnotations.summary }}}}}}}}'\n"
+
+
+PAGERDUTY = read_example()
 
 
 class Alertmanager:

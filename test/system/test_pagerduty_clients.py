@@ -63,6 +63,22 @@ def test_alertmanager(start, database):
         assert database.value("select count(*) from incidents") == 3
 
 
+def test_alertmanagers_severities(start, database):
+    """Those that PagerDuty does not know, and those of alerts of one group that differ. Seen to fail with
+    '{{ .CommonLabels.severity }}' alone in the example: 400, and Alertmanager gives up."""
+    node = start()
+    severities = {"am-shared": ["critical", "critical"], "am-mixed": ["critical", "warning"], "am-other": ["page"],
+                  "am-none": [None]}
+    with Alertmanager(node, PAGERDUTY, make_source(node, "Alertmanager")["routingKey"]) as manager:
+        manager.send([{"labels": {"alertname": "DiskFull", "system": system, "disk": f"{i}",
+                                  **({"severity": severity} if severity else {})},
+                       "annotations": {"summary": system}, "endsAt": "2099-01-01T00:00:00Z"}
+                      for system, found in severities.items() for i, severity in enumerate(found)])
+        wait_for(lambda: len(database.open_incidents()) == len(severities), "every system has an incident")
+    assert {system: shown(node, system)[0][1] for system in severities} == {
+        "am-shared": "critical", "am-mixed": "major", "am-other": "major", "am-none": "major"}
+
+
 # ---- PagerDuty's own library ----
 
 class Door(http.server.BaseHTTPRequestHandler):
