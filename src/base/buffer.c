@@ -18,7 +18,7 @@ static bool reserve(struct tc_buffer *buffer, size_t more)
 	if (buffer->failed)
 		return false;
 	if (buffer->length > max || more > max - buffer->length) {
-		buffer->failed = true;
+		buffer->failed = buffer->is_over = true;
 		return false;
 	}
 	needed = buffer->length + more + 1;
@@ -45,7 +45,7 @@ void tc_buffer_deinit(struct tc_buffer *buffer)
 void tc_buffer_clear(struct tc_buffer *buffer)
 {
 	buffer->length = 0;
-	buffer->failed = false;
+	buffer->failed = buffer->is_over = false;
 	if (buffer->data)
 		buffer->data[0] = '\0';
 }

@@ -15,6 +15,7 @@ struct tc_buffer {
 	size_t length, capacity;
 	size_t max; /* bytes, 0: TC_BUFFER_MAX_DEFAULT */
 	bool failed;
+	bool is_over; /* what failed is its bound, not memory */
 };
 
 void tc_buffer_deinit(struct tc_buffer *buffer);

@@ -2,6 +2,7 @@
 #include "core/page.h"
 
 #include "base/macro.h"
+#include "core/store.h"
 
 int tc_page_format(const PGresult *rows, const char *name, unsigned limit,
 		   struct tc_buffer *ret_json, struct tocsin_error *error)
@@ -21,8 +22,5 @@ int tc_page_format(const PGresult *rows, const char *name, unsigned limit,
 		tc_buffer_append_json(ret_json, PQgetvalue(rows, shown - 1, 0));
 	}
 	tc_buffer_append_text(ret_json, "}");
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
+	return tc_store_finish(ret_json, error);
 }

@@ -6,6 +6,6 @@
 #include <tocsin/error.h>
 
 /* Appends {"NAME": [...], "nextCursor"?} of rows (cursor, document): at most `limit` of them; one row more says that
- * there is a next page, which begins behind the last that is shown. NOMEM. Any thread; does not block. */
+ * there is a next page, which begins behind the last that is shown. Errors: tc_store_finish. Any thread; does not block. */
 int tc_page_format(const PGresult *rows, const char *name, unsigned limit,
 		   struct tc_buffer *ret_json, struct tocsin_error *error);

@@ -39,13 +39,20 @@ bool tc_store_blames_statement(const struct tocsin_error *error)
 	return error->sqlstate[0] != '\0';
 }
 
+int tc_store_finish(const struct tc_buffer *json, struct tocsin_error *error)
+{
+	if (json->is_over)
+		return tocsin_error_set(
+			error, TOCSIN_E_INVALID,
+			"The answer would have more than %zu MiB: ask for less at once",
+			TC_BUFFER_MAX_DEFAULT / (1024 * 1024));
+	return json->failed ? tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory") : TOCSIN_OK;
+}
+
 int tc_store_take(const PGresult *rows, int column, struct tc_buffer *ret_json,
 		  struct tocsin_error *error)
 {
 	tc_buffer_append(ret_json, PQgetvalue(rows, 0, column),
 			 (size_t)PQgetlength(rows, 0, column));
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
+	return tc_store_finish(ret_json, error);
 }

@@ -15,6 +15,9 @@ int tc_store_read(struct tocsin_pool *pool, const struct tc_sql *sql, const char
 		  PGresult **ret_rows, struct tocsin_error *error);
 /* Of a statement that failed: it is to blame, and the connection and the server are well: others may fare better. */
 bool tc_store_blames_statement(const struct tocsin_error *error);
-/* Appends a value of the first row, which must be there. NOMEM. Does not block. */
+/* TOCSIN_OK; or why the answer could not be made: INVALID where it would have more than TC_BUFFER_MAX_DEFAULT bytes, which
+ * the caller can change; NOMEM. */
+int tc_store_finish(const struct tc_buffer *json, struct tocsin_error *error);
+/* Appends a value of the first row, which must be there, and finishes. Does not block. */
 int tc_store_take(const PGresult *rows, int column, struct tc_buffer *ret_json,
 		  struct tocsin_error *error);

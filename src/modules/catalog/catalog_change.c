@@ -7,6 +7,7 @@
 #include "modules/catalog/catalog.h"
 
 #include "base/uuid.h"
+#include "core/store.h"
 #include "http/url.h"
 #include "pg/query.h"
 #include "sql_app.h"
@@ -90,12 +91,7 @@ static int run_change(struct tocsin_connection *connection, void *userdata,
 		return result;
 	shown = pipeline.results[at.show];
 	tc_buffer_clear(change->ret_json); /* of an attempt that could not commit */
-	tc_buffer_append(change->ret_json, PQgetvalue(shown, 0, 0),
-			 (size_t)PQgetlength(shown, 0, 0));
-	if (change->ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM,
-					"Out of memory, or an answer too large");
-	return TOCSIN_OK;
+	return tc_store_take(shown, 0, change->ret_json, error);
 }
 
 /* `ret_conflict` may be NULL. */

@@ -18,7 +18,9 @@
 	100 /* incidents of one system, updates of one incident, in a bulk read */
 #define TC_INCIDENT_BY_SYSTEM_MAX 10000 /* incidents in one answer of list_by_system */
 #define TC_INCIDENT_EDITS_MAX     100   /* versions in an edit history */
-#define TC_INCIDENT_LINKS_MAX     100   /* of one incident */
+#define TC_INCIDENT_TIMELINE_MAX                                                                   \
+	8388608                   /* bytes of an incident's updates and their edit histories */
+#define TC_INCIDENT_LINKS_MAX 100 /* of one incident */
 
 /* Which updates and links somebody sees: those up to this one. The names are the database's. */
 #define TC_INCIDENT_PUBLIC    "public"
@@ -50,7 +52,8 @@ struct tc_incident_update {
 	const char *actor, *actor_name; /* NULL: nobody who is known */
 };
 
-/* Adds an update; the answer is the update. A status other than resolved reopens. NOT_FOUND. */
+/* Adds an update; the answer is the update. A status other than resolved reopens. NOT_FOUND;
+ * EXISTS where the timeline would have more than TC_INCIDENT_TIMELINE_MAX bytes. */
 int tc_incident_add_update(struct tocsin_pool *work_pool, const struct tc_incident_update *update,
 			   struct tc_buffer *ret_json, struct tocsin_error *error);
 
@@ -102,7 +105,7 @@ struct tc_incident_edit {
 
 /* Edits an update; the answer is the update with its edit history. If nothing changes, nothing is archived.
  * The incident's status becomes that of its newest update that carries one. EXISTS after
- * TC_INCIDENT_EDITS_MAX edits. */
+ * TC_INCIDENT_EDITS_MAX edits, and where the timeline would have more than TC_INCIDENT_TIMELINE_MAX bytes. */
 int tc_incident_edit_update(struct tocsin_pool *work_pool, const struct tc_incident_edit *edit,
 			    struct tc_buffer *ret_json, struct tocsin_error *error);
 /* Deletes an update. The incident's status likewise; it stays if no update carries one. */

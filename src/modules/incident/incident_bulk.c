@@ -133,7 +133,5 @@ int tc_incident_change_many(struct tocsin_pool *work_pool, const struct tc_incid
 		append_outcome(ret_json, bulk, id, r, is_changed, error);
 	}
 	tc_buffer_append_text(ret_json, "]}");
-	if (ret_json->failed)
-		return tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory");
-	return TOCSIN_OK;
+	return tc_store_finish(ret_json, error);
 }

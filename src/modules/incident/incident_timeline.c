@@ -23,6 +23,13 @@ static int judge(const struct tc_incident_change *change, const char *what, cons
 	if (conflict && strcmp(conflict, "url") == 0)
 		return tocsin_error_set(error, TOCSIN_E_EXISTS,
 					"The incident has a link with this URL");
+	if (conflict && strcmp(conflict, "timeline") == 0)
+		return tocsin_error_set(
+			error, TOCSIN_E_EXISTS,
+			"The incident's timeline has " TEXT_OF(
+				TC_INCIDENT_TIMELINE_MAX) " bytes, which is the "
+							  "most: delete updates, or open another "
+							  "incident");
 	if (conflict)
 		return tocsin_error_set(error, TOCSIN_E_EXISTS, "%s",
 					full ? full : "It is there already");
@@ -47,14 +54,15 @@ int tc_incident_add_update(struct tocsin_pool *work_pool, const struct tc_incide
 	const char *const values[] = {update->incident_id, id,
 				      update->message,     update->status,
 				      update->visibility,  update->actor,
-				      update->actor_name};
-	TC_INCIDENT_CHANGE change = {
-		.id = update->incident_id, .sql = &tc_sql_incident_add_update, .values = values};
-	int r;
+				      update->actor_name,  TEXT_OF(TC_INCIDENT_TIMELINE_MAX)};
+	TC_INCIDENT_CHANGE change = {.id = update->incident_id,
+				     .sql = &tc_sql_incident_add_update,
+				     .values = values,
+				     .show = &tc_sql_incident_get_update,
+				     .show_values = values};
 
 	tc_uuid_new(id);
-	r = tc_incident_change_run(work_pool, &change, error);
-	return r ? r : tc_store_take(change.done, 0, ret_json, error);
+	return change_part(work_pool, &change, "update", NULL, ret_json, error);
 }
 
 int tc_incident_edit_update(struct tocsin_pool *work_pool, const struct tc_incident_edit *edit,
@@ -68,7 +76,8 @@ int tc_incident_edit_update(struct tocsin_pool *work_pool, const struct tc_incid
 				      edit->visibility,
 				      edit->created_at,
 				      TEXT_OF(TC_INCIDENT_EDITS_MAX),
-				      edit->actor};
+				      edit->actor,
+				      TEXT_OF(TC_INCIDENT_TIMELINE_MAX)};
 	TC_INCIDENT_CHANGE change = {.id = edit->incident_id,
 				     .sql = &tc_sql_incident_edit_update,
 				     .values = values,

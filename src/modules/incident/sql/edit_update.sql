@@ -2,12 +2,16 @@
 -- history, and the incident's status becomes that of its newest update that carries one. Times are shown to
 -- the millisecond, so that one which differs only below that is the same.
 -- $1 incident; $2 update; $3 message, null: as it is; $4 status; $5 whether it is given; $6 visibility, null: as
--- it is; $7 createdAt, null: as it is; $8 most versions an edit history may have; $9 actor
--- columns: conflict: full or null; no row if the incident has no such update
+-- it is; $7 createdAt, null: as it is; $8 most versions an edit history may have; $9 actor; $10 most bytes a timeline
+-- may have
+-- columns: conflict: full, timeline or null; no row if the incident has no such update
 with before as materialized (
 	select u.incident_id, u.id, v.*, (v.next_message, v.next_change, v.next_visibility, v.next_created_at)
 			is distinct from (u.message, u.status_change, u.visibility, u.created_at) as is_edit,
-		jsonb_array_length(u.edit_history) >= $8::int as is_full
+		case when jsonb_array_length(u.edit_history) >= $8::int then 'full'
+			when incident_timeline_size(u.incident_id) + octet_length(incident_update_version(u)::text)
+				+ octet_length(v.next_message) - octet_length(u.message) > $10::bigint
+			then 'timeline' end as refusal
 	from incident_updates u, lateral (select coalesce($3, u.message) as next_message,
 		case when $5::boolean then $4::incident_status else u.status_change end as next_change,
 		coalesce($6::incident_visibility, u.visibility) as next_visibility,
@@ -19,7 +23,7 @@ with before as materialized (
 		visibility = b.next_visibility, created_at = b.next_created_at, edited_at = clock_timestamp(),
 		edit_history = u.edit_history || incident_update_version(u)
 	from before b
-	where u.incident_id = b.incident_id and u.id = b.id and b.is_edit and not b.is_full
+	where u.incident_id = b.incident_id and u.id = b.id and b.is_edit and b.refusal is null
 	returning u.id
 ), newest as (
 	select s.status_change
@@ -45,4 +49,4 @@ with before as materialized (
 		jsonb_build_object('status', w.next_status, 'severity', w.severity, 'updateId', $2::uuid), $9
 	from wanted w
 )
-select case when is_edit and is_full then 'full' end as conflict from before
+select case when is_edit then refusal end as conflict from before
