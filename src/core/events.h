@@ -13,7 +13,8 @@
 #include <stdint.h>
 #include <tocsin/pool.h>
 
-/* Where an event stands: sql/0002_events.sql says why the transaction comes first. */
+/* Where an event stands: sql/0002_events.sql says why the transaction comes first, and
+ * sql/0029_events_order.sql which one it is. */
 struct tc_event_position {
 	uint64_t transaction, sequence;
 };

@@ -166,6 +166,32 @@ def test_commits_out_of_order(start, database):
     assert list(dict.fromkeys(subjects(told))) == [early, late, made["id"]]
 
 
+def test_changes_of_one_incident_in_their_order(start, database):
+    """The later one has the older transaction, which began and then waited; a third one is between them and still runs, so
+    that they come at different times. Seen to tell of the later one first, with the writer's own transaction as the event's."""
+    node = start()
+    made = node.api.create("contended")
+    path = f"/api/v1/incidents/{made['id']}"
+    with (Stream(node.anonymous) as stream, contextlib.closing(database.connect()) as older,
+          contextlib.closing(database.connect()) as between):
+        for connection in (older, between):
+            connection.autocommit = False
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_current_xact_id()")
+        assert node.api.post(f"{path}/resolve", {}).status == 200
+        with older.cursor() as cursor:
+            cursor.execute("select from incidents where id = %s for update", (made["id"],))
+            cursor.execute("update incidents set status = 'fixing', resolved_at = null where id = %s", (made["id"],))
+            cursor.execute("insert into events (kind, subject, action) values ('incident.updated', %s, 'reopened')", (made["id"],))
+        older.commit()
+        hint(database)
+        looks = value(node, "tocsin_outbox_looks_total")
+        wait_for(lambda: value(node, "tocsin_outbox_looks_total") >= looks + 2, "the node has looked")
+        between.commit()
+        told = stream.until(lambda event: event.data.get("action") == "reopened" and event.name == LIFECYCLE)
+    assert [event.data["action"] for event in told if event.name == LIFECYCLE][-2:] == ["resolved", "reopened"]
+
+
 @pytest.mark.parametrize("query", [False, True], ids=["header", "query"])
 def test_resume_across_a_restart(start, query):
     """The client goes on behind the last id it has, on another process, which never saw it."""
