@@ -1,9 +1,10 @@
 /* test/integration/test_alert_end.c: how the rows of alerts end: with their incident, and some time after they were
- * reported resolved.
+ * reported resolved; and which incidents end with them.
  *
  * How each was seen to fail: with the foreign key of 0005_alert.sql the alerts of a deleted incident stay; with a
  * remove_resolved.sql that does not skip what is locked it waits for the reporter until a query's time is over; one
- * that goes by dedup keys instead of times leaves older alerts. */
+ * that goes by dedup keys instead of times leaves older alerts; with a resolve_incidents.sql that asks for `status <>
+ * 'resolved'` an incident that was reopened meanwhile is resolved, by a batch that does not hold it. */
 #include "base/memory.h"
 #include "modules/incident/incident.h"
 #include "pg/query.h"
@@ -100,11 +101,55 @@ static void test_resolved_alerts_are_removed(void **state)
 	assert_text(REMAINING, "firing young");
 }
 
+/* Incidents of the alert that a batch resolves, from its second round trip. */
+static unsigned resolve_incidents(struct tocsin_connection *connection)
+{
+	static const char *const reports[] = {"{s}", "{k}", "{" DELETED "}", "{NULL}", "{NULL}"};
+	struct tocsin_error error;
+	TC_RESULT *rows = NULL;
+
+	assert_ok(tc_query(connection, &tc_sql_alert_resolve_incidents, reports, &rows, &error));
+	return (unsigned)PQntuples(rows);
+}
+
+/* A person reopens it between the two. Held from the beginning, it is resolved. */
+static void test_an_incident_reopened_meanwhile_stays_open(void **state)
+{
+	static const char *const alerts[] = {"{s}", "{k}", "{db}", "{1}"};
+	struct tocsin_connection *connection = NULL;
+	struct tocsin_error error;
+
+	(void)state;
+	free(tc_test_sql(
+		"insert into incidents (id, title, severity, status, resolved_at) values"
+		" ('" DELETED "', 't', 'minor', 'resolved', now());"
+		"insert into alert_incidents values ('" DELETED "');"
+		"insert into alerts (source, dedup_key, state, system_id, incident_id, severity,"
+		" title, resolved_at) values ('s', 'k', 'resolved', 'db', '" DELETED
+		"', 'minor', 't', now())"));
+	assert_ok(tocsin_pool_acquire(work_pool, &connection, &error));
+	for (unsigned held = 0; held < 2; held++) {
+		PGconn *session = tocsin_connection_pg(connection);
+
+		tc_outside_run(session, "begin; select set_config('tocsin.locked', '{t}', true)");
+		assert_ok(tc_query(connection, &tc_sql_alert_lock_incidents, alerts, NULL, &error));
+		if (!held)
+			free(tc_test_sql(
+				"update incidents set status = 'fixing', resolved_at = null"));
+		assert_int_equal(resolve_incidents(connection), held);
+		tc_outside_run(session, "commit");
+	}
+	tocsin_pool_release(connection);
+	assert_number("select count(*) from incidents where status = 'resolved'", 1);
+	assert_number("select count(*) from events where kind = 'incident.resolved'", 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_an_alert_goes_with_its_incident, clean),
 		cmocka_unit_test_setup(test_resolved_alerts_are_removed, clean),
+		cmocka_unit_test_setup(test_an_incident_reopened_meanwhile_stays_open, clean),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -113,11 +113,12 @@ static void test_an_answer_ends(void **state)
 	TC_BUFFER too_long = {0};
 
 	(void)state;
-	free(tc_test_sql("insert into incidents (id, title, severity) select gen_random_uuid(), 't', "
-			 "'minor' from generate_series(1, 9)"));
-	free(tc_test_sql("insert into incident_updates (incident_id, id, message) select i.id, u.id, "
-			 "u.message from incidents i, incident_updates u where i.id <> '" INCIDENT
-			 "'"));
+	free(tc_test_sql(
+		"insert into incidents (id, title, severity) select gen_random_uuid(), 't', "
+		"'minor' from generate_series(1, 9)"));
+	free(tc_test_sql(
+		"insert into incident_updates (incident_id, id, message) select i.id, u.id, "
+		"u.message from incidents i, incident_updates u where i.id <> '" INCIDENT "'"));
 	all = tc_test_sql("select array_agg(id) from incidents where id <> '" INCIDENT "'");
 	one = tc_test_sql("select array_agg(id) from incidents where id = '" INCIDENT "'");
 	assert_int_equal(tc_incident_list_updates(pool, all, TC_INCIDENT_PUBLIC, &too_long, &error),

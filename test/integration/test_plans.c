@@ -211,9 +211,9 @@ static const char *const data[] = {
 	"5000, 'thing'), sha256(''), now() + interval '1 hour' from n",
 	"insert into login_attempts select sha256(g::text::bytea), 1, now() - g * interval '1 "
 	"second' from n",
-	"do $$ begin execute format('alter database %I set tocsin.leaving = %L', "
-	"current_database(), "
-	"array[id_of(5, 'incident')]); end $$",
+	"do $$ declare name text; begin foreach name in array array['leaving', 'held'] loop "
+	"execute format('alter database %I set tocsin.%I = %L', current_database(), name, "
+	"array[id_of(5, 'incident')]); end loop; end $$",
 	TC_PLAN_STATISTICS,
 	"insert into events (sequence, transaction, time, kind, subject, action, actor) overriding "
 	"system "

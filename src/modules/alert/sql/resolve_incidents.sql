@@ -1,5 +1,6 @@
 -- Resolves those incidents of the batch's resolved alerts that alerts opened and that have no firing
--- alert left: the incident, an update that says so, and its outbox row. lock_incidents.sql holds their rows.
+-- alert left: the incident, an update that says so, and its outbox row. Only those that lock_incidents.sql holds: one that was
+-- reopened after it stays open.
 -- $1 sources, $2 dedup keys of the resolved alerts, $3 as many new ids for updates, $4 actors, $5 their names
 -- Columns, a row an incident: incident_id.
 with reported as (
@@ -12,7 +13,7 @@ with reported as (
 	select i.id, i.status, i.severity, r.actor, r.actor_name, row_number() over (order by i.id) as place
 	from incidents i
 	join reported r on r.incident_id = i.id
-	where i.status <> 'resolved'
+	where i.id = any (current_setting('tocsin.held')::uuid[])
 		and exists (select from alert_incidents o where o.incident_id = i.id)
 		and not exists (select from alerts a where a.incident_id = i.id and a.state = 'firing')
 ), resolved as (
