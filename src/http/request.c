@@ -329,26 +329,29 @@ void tc_http_request_wake(struct tc_http_request *request)
 void tc_http_request_go_behind(struct tc_http_request *request)
 {
 	request->is_behind = true;
-	request->server->behind++;
 }
 
 void tc_http_request_answer(struct tc_http_request *request, unsigned status,
 			    struct MHD_Response *response, struct tc_http_stream *stream)
 {
 	struct tc_http_server *server = request->server;
+	bool is_behind = request->is_behind;
 
 	request->status = status;
 	request->response = response;
 	request->stream = stream;
-	/* From here on the request may be freed at any moment, unless the state says it is ours. */
+	/* From here on the request may be freed at any moment, unless the state says it is ours; and so may the server,
+	 * unless the request was handed over to us. */
 	switch (atomic_exchange(&request->state, TC_HTTP_ANSWERED)) {
 	case TC_HTTP_SUSPENDED:
-		if (request->is_behind)
+		server->behind += is_behind;
+		if (is_behind)
 			tc_http_lane_enter(&server->lane, request);
 		else
 			tc_http_request_wake(request);
 		break;
 	case TC_HTTP_HANDLING:
+		server->behind += is_behind;
 		hand_back(server);
 		break;
 	case TC_HTTP_ABANDONED:

@@ -86,6 +86,6 @@ struct tc_http_response {
 /* Answers; may be called on any thread, inside the handler or after it returned. The request must not
  * be touched afterwards. Does not block. */
 void tc_http_respond(struct tc_http_request *request, const struct tc_http_response *response);
-/* Before the answer: lets others go first, because hundreds of its kind are answered at once. Of such answers a
- * few are sent at a time, in order (http/lane.h). */
+/* Before the answer, by who gives it: lets others go first, because hundreds of its kind are answered at once. Of such
+ * answers a few are sent at a time, in order (http/lane.h). */
 void tc_http_request_go_behind(struct tc_http_request *request);
