@@ -131,6 +131,12 @@ static bool batch_is_full(const struct tc_batch *batch)
 	return batch->count == batch->queue->batch_max;
 }
 
+/* There may be more keys than items: all that waits for a key may exclude what the batch has. */
+static bool batch_has_room(const struct tc_batch *batch)
+{
+	return !batch_is_full(batch) && batch->keys_count < batch->queue->batch_max;
+}
+
 static void batch_take(struct tc_batch *batch, struct tc_item *item)
 {
 	batch->items[batch->count++] = item;
@@ -163,11 +169,11 @@ void tc_batch_collect(struct tc_batch *batch)
 	tc_list_each (contended, &q->contended) {
 		struct tc_batch_key *key = tc_list_entry(contended, struct tc_batch_key, contended);
 
-		if (key->retry_ms > now_ms || batch_is_full(batch))
+		if (key->retry_ms > now_ms || !batch_has_room(batch))
 			break;
 		batch_add_contended(batch, key);
 	}
-	while (!batch_is_full(batch) && (node = tc_list_pop_front(&q->incoming))) {
+	while (batch_has_room(batch) && (node = tc_list_pop_front(&q->incoming))) {
 		struct tc_item *item = tc_list_entry(node, struct tc_item, node);
 		struct tc_batch_key *key = item->slot;
 

@@ -1,7 +1,8 @@
 /* test/unit/test_batcher_queue.c: what came first for a key is taken first, whichever way it waited.
  *
  * How each was seen to fail: without the question for incoming_count in tc_batch_queue_push the youngest item came before
- * those that a batch had left in `incoming`. */
+ * those that a batch had left in `incoming`; with only items counted in batch_has_room a batch had more keys than it
+ * has room for. */
 #include "unit.h"
 
 #include "core/batcher_queue.h"
@@ -29,10 +30,16 @@ static void queue_deinit(struct queue *queue)
 	tc_batch_free(queue->second);
 }
 
+static void push_key(struct queue *queue, struct tc_item *item, const char *key,
+		     const char *exclusive)
+{
+	*item = (struct tc_item){.key = key, .exclusive = exclusive};
+	assert_true(tc_batch_queue_push(&queue->queue, item));
+}
+
 static void push(struct queue *queue, struct tc_item *item, const char *exclusive)
 {
-	*item = (struct tc_item){.key = KEY, .exclusive = exclusive};
-	assert_true(tc_batch_queue_push(&queue->queue, item));
+	push_key(queue, item, KEY, exclusive);
 }
 
 static void take(struct tc_batch *batch, const struct tc_item *wanted)
@@ -126,12 +133,42 @@ static void test_busy(void **state)
 	queue_deinit(&queue);
 }
 
+/* Keys held elsewhere, more than a batch has room for, are due at once, and what waits for them excludes each other. */
+static void test_more_keys_than_items(void **state)
+{
+	static const char *const keys[] = {"a", "b", "c", "d", "e"};
+	struct queue queue;
+	struct tc_item items[TC_ARRAY_LENGTH(keys)];
+
+	(void)state;
+	queue_init(&queue, 2);
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(keys); i++)
+		push_key(&queue, &items[i], keys[i], "alert");
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(keys); i++) {
+		take(queue.first, &items[i]);
+		items[i].state = TC_ITEM_BUSY;
+		tc_batch_settle(queue.first);
+		((struct tc_batch_key *)items[i].slot)->retry_ms = UINT64_MAX;
+	}
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(keys); i++)
+		((struct tc_batch_key *)items[i].slot)->retry_ms = 0;
+	for (unsigned i = 0; i < TC_ARRAY_LENGTH(keys); i++) {
+		tc_batch_collect(queue.first);
+		assert_int_equal(queue.first->count, 1);
+		assert_in_range(queue.first->keys_count, 1, 2);
+		queue.first->items[0]->state = TC_ITEM_DONE;
+		tc_batch_settle(queue.first);
+	}
+	queue_deinit(&queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exclusive),
 		cmocka_unit_test(test_full_batch),
 		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_more_keys_than_items),
 	};
 
 	return cmocka_run_group_tests_name("batcher_queue", tests, NULL, NULL);
