@@ -237,8 +237,9 @@ static enum tc_cache_outcome find_locked(struct tc_cache *cache, const struct tc
 					 struct tc_cache_load **ret_load, struct tc_list *gone)
 {
 	struct tc_cache_load *entry = look_up(cache, query, hash);
+	/* Who looked at the clock first may come second. */
 	bool is_good = entry && !is_overtaken(cache, entry) &&
-		       query->now_ms - entry->started_ms < TC_CACHE_AGE_MAX_MS;
+		       query->now_ms < entry->started_ms + TC_CACHE_AGE_MAX_MS;
 
 	if (is_good && entry->value) {
 		tc_list_remove(&entry->recent);

@@ -2,7 +2,8 @@
  *
  * How each was seen to fail: with is_overtaken always
  * false an older load overwrites a newer drop, and a late caller waits for it; without make_room the bounds are
- * exceeded; without the comparison with started_ms an entry lives for ever. */
+ * exceeded; without the comparison with started_ms an entry lives for ever; with the age as a difference of two unsigned
+ * numbers who looked at the clock a moment before the load began loads once more. */
 #include "unit.h"
 
 #include "base/thread.h"
@@ -81,9 +82,12 @@ static void test_one_loads(void **state)
 	assert_int_equal(find(cache, &one, NULL, &load), TC_CACHE_LOAD);
 	for (unsigned i = 0; i < 10; i++) {
 		tc_list_init(&waiters[i]);
+		one.now_ms = 1000 - i % 2;
 		assert_int_equal(find(cache, &one, &waiters[i], &load), TC_CACHE_WAIT);
 	}
 	assert_int_equal(end(cache, load, 10), 10);
+	assert_int_equal(find(cache, &one, NULL, &load), TC_CACHE_HIT);
+	one.now_ms = 1000;
 	assert_int_equal(find(cache, &one, NULL, &load), TC_CACHE_HIT);
 	one.now_ms += TC_CACHE_AGE_MAX_MS - 1;
 	assert_int_equal(find(cache, &one, NULL, &load), TC_CACHE_HIT);
