@@ -19,6 +19,8 @@ TC_DEFINE_CLEANUP(PQconninfoOption *, PQconninfoFree);
 
 /* Less than 2 is rounded up by libpq. */
 #define HOST_TIMEOUT_MIN_S 2u
+/* To set up a connection in, where several hosts took more time than there was. */
+#define OVERTIME_MS 500u
 
 /* 1 ready, 0 past the deadline, -1 failed. */
 static int poll_socket(int fd, short events, uint64_t deadline_ms)
@@ -58,6 +60,14 @@ static int fail_connecting(const PGconn *pg, const char *why, struct tocsin_erro
 	return TOCSIN_E_UNAVAILABLE;
 }
 
+/* libpq has only begun its own sentence. */
+static int fail_late(struct tocsin_error *error)
+{
+	return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE,
+				"cannot connect to the database: no answer within the "
+				"connection timeout");
+}
+
 static int complete_connecting(PGconn *pg, uint64_t deadline_ms, struct tocsin_error *error)
 {
 	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
@@ -66,11 +76,8 @@ static int complete_connecting(PGconn *pg, uint64_t deadline_ms, struct tocsin_e
 		int ready =
 			poll_socket(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
 				    deadline_ms);
-		if (ready <= 0) /* libpq has only begun its own sentence */
-			return tocsin_error_set(
-				error, TOCSIN_E_UNAVAILABLE,
-				"cannot connect to the database: no answer within the "
-				"connection timeout");
+		if (ready <= 0)
+			return fail_late(error);
 		next = PQconnectPoll(pg);
 		if (next == PGRES_POLLING_FAILED)
 			break;
@@ -123,13 +130,18 @@ static void hear_notice(void *userdata, const PGresult *result)
 		connection->is_broken = true;
 }
 
+/* A pooler such as PgBouncer takes connections while its server is away, and is silent at the first statement. */
 static int apply_settings(struct tocsin_connection *connection,
-			  const struct tc_connection_settings *settings, struct tocsin_error *error)
+			  const struct tc_connection_settings *settings, uint64_t deadline_ms,
+			  struct tocsin_error *error)
 {
 	char idle_tx_timeout_ms[16], lock_timeout_ms[16];
 	const char *values[] = {idle_tx_timeout_ms, lock_timeout_ms,
 				settings->has_generic_plans ? "force_generic_plan" : NULL,
 				settings->avoids_seq_scans ? "off" : NULL};
+	uint64_t left_ms = tc_clock_remaining_ms(deadline_ms);
+	TC_PIPELINE pipeline = {0};
+	int code;
 
 	if (settings->idle_tx_timeout_ms == 0 && settings->lock_timeout_ms == 0 &&
 	    !settings->has_generic_plans && !settings->avoids_seq_scans)
@@ -141,7 +153,13 @@ static int apply_settings(struct tocsin_connection *connection,
 		values[0] = NULL;
 	if (settings->lock_timeout_ms == 0)
 		values[1] = NULL;
-	return tc_query(connection, &tc_sql_pg_set_session, values, NULL, error);
+	tc_pipeline_begin(&pipeline, connection);
+	pipeline.timeout_ms = left_ms > 0 ? left_ms : OVERTIME_MS;
+	tc_pipeline_add(&pipeline, &tc_sql_pg_set_session, values);
+	code = tc_pipeline_run(&pipeline, error);
+	if (code == TOCSIN_E_UNAVAILABLE && tc_clock_remaining_ms(deadline_ms) == 0)
+		return fail_late(error);
+	return code;
 }
 
 int tc_connection_open(struct tocsin_connection **ret_connection,
@@ -162,7 +180,7 @@ int tc_connection_open(struct tocsin_connection **ret_connection,
 	PQsetNoticeReceiver(connection->pg, hear_notice, connection);
 	if (PQsetnonblocking(connection->pg, 1) != 0)
 		return fail_connecting(connection->pg, "cannot be made non-blocking", error);
-	code = apply_settings(connection, settings, error);
+	code = apply_settings(connection, settings, deadline_ms, error);
 	if (code != TOCSIN_OK)
 		return code;
 	*ret_connection = tc_take(connection);
