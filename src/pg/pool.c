@@ -154,12 +154,12 @@ struct tocsin_pool *tocsin_pool_free(struct tocsin_pool *pool)
 	if (!pool)
 		return NULL;
 	tocsin_pool_close(pool);
-	tc_pool_stop_watcher(pool);
 	tc_mutex_lock(&pool->mutex);
 	close_idle(pool);
 	while (pool->open > 0 || !tc_list_is_empty(&pool->waiters))
 		tc_cond_wait(&pool->drained, &pool->mutex);
 	tc_mutex_unlock(&pool->mutex);
+	tc_pool_stop_watcher(pool); /* last: who was connecting needs its epoll */
 	pthread_cond_destroy(&pool->drained);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool->conninfo);
