@@ -29,8 +29,6 @@ struct tc_nodes {
 	struct tc_nodes_status status;
 };
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 static long number_of(const PGresult *result, int column)
 {
 	return strtol(PQgetvalue(result, 0, column), NULL, 10);

@@ -9,8 +9,6 @@
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 static const struct tc_field no_fields[] = {{.type = TC_FIELD_END}};
 
 static void get_health(struct tc_call *call)

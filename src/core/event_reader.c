@@ -19,8 +19,6 @@ struct tc_event_reader {
 	bool is_wanted, must_stop;
 };
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 /* One span on its way. */
 struct work {
 	struct tc_event_reader *reader;

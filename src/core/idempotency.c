@@ -19,8 +19,6 @@
 
 #define HEADER "Idempotency-Key"
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 /* Columns of sql/find_answer.sql. */
 enum { FOUND_FINGERPRINT, FOUND_STATUS, FOUND_TYPE, FOUND_BODY };
 

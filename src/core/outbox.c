@@ -45,8 +45,6 @@ struct tc_outbox {
 	uint64_t events, documents, looks, gaps;
 };
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 static void wake(struct tc_outbox *outbox)
 {
 	if (atomic_exchange(&outbox->wanted, true))

@@ -9,8 +9,6 @@
 
 #define ATTEMPTS 2u
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 static const struct tc_read *read_of(const struct tc_call *call, const char **ret_values)
 {
 	const struct tc_read *read = call->procedure->read;

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
 TC_DEFINE_CLEANUP(struct tc_advisory *, free);
 
 /* On top of the waits that the server itself bounds, before its silence counts as a lost connection. */

@@ -18,8 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 #define CHECK_FAILED "22012" /* see sql/check_fence.sql */
 
 struct fence {

@@ -16,6 +16,7 @@
 #define TC_QUERY_TIMEOUT_MS 60000u
 #define TC_PIPELINE_MAX     16
 
+TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
 TC_DEFINE_CLEANUP(PGresult *, PQclear);
 #define TC_RESULT TC_CLEANUP(PQclear) PGresult
 

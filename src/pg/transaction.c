@@ -6,8 +6,6 @@
 #include "sql_lib.h"
 #include <string.h>
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 int tc_transaction_commit(struct tocsin_connection *connection, struct tocsin_error *error)
 {
 	TC_RESULT *result = NULL;

@@ -120,8 +120,6 @@ static int read_source(const PGresult *rows, struct tc_source *ret_source,
 	return TOCSIN_OK;
 }
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 int tc_source_find(struct tocsin_pool *pool, const char *routing_key, const char *dedup_key,
 		   struct tc_source *ret_source, struct tocsin_error *error)
 {

@@ -6,8 +6,6 @@
 #include "base/thread.h"
 #include <stdlib.h>
 
-TC_DEFINE_CLEANUP(struct tocsin_connection *, tocsin_pool_release);
-
 struct tc_http_chunk *tc_event_greeting_new(const struct tc_event_place *place, const char *event)
 {
 	char id[TC_EVENT_PLACE_SIZE];
