@@ -2,7 +2,8 @@
  *
  * Model. The thread connects, LISTENs, tells every subscriber to look for itself (detail NULL), says it is
  * connected, and then waits for notifications or the connection's end; then again, after a pause that
- * doubles up to BACKOFF_MAX_MS. Every wait is a poll on the socket and on an eventfd that free writes, so
+ * doubles up to BACKOFF_MAX_MS. Where the connection string names several hosts, it asks one after the other: libpq
+ * would wait for one that takes the connection and is silent then. Every wait is a poll on the socket and on an eventfd that free writes, so
  * stopping never waits for the network. (Only resolving a host name blocks; the resolver bounds that.)
  *
  * A connection that dies without a word is noticed by TCP keepalives within half a minute; whoever
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "pg/hosts.h"
 #include "sql_app.h"
 #include <assert.h>
 #include <errno.h>
@@ -32,9 +34,10 @@
 #define TOPIC_SIZE      32
 #define BACKOFF_MIN_MS  100u
 #define BACKOFF_MAX_MS  5000u
-#define CONNECT_TIMEOUT_MS                                                                         \
-	60000u /* all hosts together; one silent host is left after tcp_user_timeout */
-#define LISTEN_TIMEOUT_MS 10000u
+/* All addresses of the only host together; one that does not take connections is left after tcp_user_timeout. */
+#define CONNECT_TIMEOUT_MS 60000u
+#define HOST_TIMEOUT_MS    15000u /* the same, of one of several */
+#define LISTEN_TIMEOUT_MS  10000u
 
 struct subscriber {
 	char topic[TOPIC_SIZE];
@@ -44,6 +47,8 @@ struct subscriber {
 
 struct tc_hints {
 	char *conninfo;
+	unsigned hosts; /* that the connection string names */
+	unsigned host;  /* whose turn it is: the thread's */
 	int stop_fd;
 	pthread_t thread;
 	bool is_started;
@@ -115,13 +120,34 @@ static void tell(struct tc_hints *hints, const char *payload)
 			subscribers[i].hint(detail, subscribers[i].userdata);
 }
 
-static PGconn *start_connecting(const char *conninfo)
+static PGconn *start_connecting(const struct tc_hints *hints)
 {
-	/* dbname is expanded; what comes after it wins. */
-	static const char *const names[] = {
-		"dbname",           "application_name",    "keepalives",       "keepalives_idle",
-		"keepalives_count", "keepalives_interval", "tcp_user_timeout", NULL};
-	const char *values[] = {conninfo, "tocsin listener", "1", "10", "3", "5", "10000", NULL};
+	/* dbname is expanded; what comes after it wins, unless it is NULL. */
+	static const char *const names[] = {"dbname",
+					    "host",
+					    "hostaddr",
+					    "port",
+					    "application_name",
+					    "keepalives",
+					    "keepalives_idle",
+					    "keepalives_count",
+					    "keepalives_interval",
+					    "tcp_user_timeout",
+					    NULL};
+	TC_HOST host = {0};
+
+	tc_host_init(&host, hints->conninfo, hints->host);
+	const char *const values[] = {hints->conninfo,
+				      host.host,
+				      host.hostaddr,
+				      host.port,
+				      "tocsin listener",
+				      "1",
+				      "10",
+				      "3",
+				      "5",
+				      "10000",
+				      NULL};
 
 	static_assert(TC_ARRAY_LENGTH(names) == TC_ARRAY_LENGTH(values), "a value for each name");
 	return PQconnectStartParams(names, values, 1);
@@ -129,7 +155,8 @@ static PGconn *start_connecting(const char *conninfo)
 
 static enum wait_result finish_connecting(struct tc_hints *hints, PGconn *pg)
 {
-	uint64_t deadline_ms = tc_clock_ms() + CONNECT_TIMEOUT_MS;
+	uint64_t deadline_ms =
+		tc_clock_ms() + (hints->hosts > 1 ? HOST_TIMEOUT_MS : CONNECT_TIMEOUT_MS);
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
@@ -185,7 +212,7 @@ static void receive(struct tc_hints *hints, PGconn *pg)
 /* One connection's life. True if it ever listened. */
 static bool serve_once(struct tc_hints *hints)
 {
-	TC_CLEANUP(PQfinish) PGconn *pg = start_connecting(hints->conninfo);
+	TC_CLEANUP(PQfinish) PGconn *pg = start_connecting(hints);
 
 	if (!pg || PQstatus(pg) == CONNECTION_BAD || finish_connecting(hints, pg) == WAIT_STOP)
 		return false;
@@ -201,6 +228,17 @@ static bool serve_once(struct tc_hints *hints)
 	return true;
 }
 
+/* Each host has its turn, first the one that listened last. True if one ever listened. */
+static bool serve(struct tc_hints *hints)
+{
+	for (unsigned i = 0; i < hints->hosts; i++) {
+		if (serve_once(hints))
+			return true;
+		hints->host = (hints->host + 1) % hints->hosts;
+	}
+	return false;
+}
+
 static void *run(void *argument)
 {
 	struct tc_hints *hints = argument;
@@ -208,7 +246,7 @@ static void *run(void *argument)
 	bool is_warned = false;
 
 	for (;;) {
-		bool listened = serve_once(hints);
+		bool listened = serve(hints);
 
 		if (listened)
 			pause_ms = BACKOFF_MIN_MS;
@@ -237,6 +275,7 @@ int tc_hints_new(struct tc_hints **ret_hints, const char *conninfo, struct tocsi
 	hints->conninfo = strdup(conninfo);
 	if (!hints->conninfo)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the listener");
+	hints->hosts = tc_hosts_count(conninfo);
 	result = tc_thread_start(&hints->thread, "hints", run, hints, error);
 	if (result)
 		return result;

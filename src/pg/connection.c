@@ -6,6 +6,7 @@
 #include "pg/connection.h"
 
 #include "base/clock.h"
+#include "pg/hosts.h"
 #include "pg/query.h"
 #include "sql_lib.h"
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 
 TC_DEFINE_CLEANUP(struct tocsin_connection *, tc_connection_close);
-TC_DEFINE_CLEANUP(PQconninfoOption *, PQconninfoFree);
 
 /* Less than 2 is rounded up by libpq. */
 #define HOST_TIMEOUT_MIN_S 2u
@@ -32,23 +32,6 @@ static int poll_socket(int fd, short events, uint64_t deadline_ms)
 		ready = poll(&wanted, 1, (int)TC_MIN(tc_clock_remaining_ms(deadline_ms), 3600000u));
 	} while (ready < 0 && errno == EINTR);
 	return ready;
-}
-
-static unsigned count_hosts(const char *conninfo)
-{
-	TC_CLEANUP(PQconninfoFree) PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-	unsigned hosts = 1;
-
-	for (PQconninfoOption *option = options; option && option->keyword; option++) {
-		if (!option->val || strncmp(option->keyword, "host", 4) != 0)
-			continue;
-		unsigned found = 1;
-		for (const char *comma = strchr(option->val, ','); comma;
-		     comma = strchr(comma + 1, ','))
-			found++;
-		hosts = TC_MAX(hosts, found);
-	}
-	return hosts;
 }
 
 static int fail_connecting(const PGconn *pg, const char *why, struct tocsin_error *error)
@@ -90,7 +73,7 @@ static int complete_connecting(PGconn *pg, uint64_t deadline_ms, struct tocsin_e
 static int connect_pg(PGconn **ret_pg, const struct tc_connection_settings *settings,
 		      uint64_t deadline_ms, struct tocsin_error *error)
 {
-	unsigned hosts = count_hosts(settings->conninfo);
+	unsigned hosts = tc_hosts_count(settings->conninfo);
 	uint64_t left_s = tc_clock_remaining_ms(deadline_ms) / 1000;
 	char host_timeout_s[16];
 	/* Those before dbname are defaults that the connection string may override. */

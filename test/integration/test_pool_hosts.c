@@ -1,9 +1,11 @@
-/* test_pool_hosts.c: a pool whose connection string names several hosts: one that is not there, one that
- * takes connections and never answers, one that does not take writes, and the right one.
+/* test_pool_hosts.c: a pool, and the listener for hints, whose connection string names several hosts: one that is not
+ * there, one that takes connections and never answers, one that does not take writes, and the right one.
  *
- * Seen to fail: with one connect_timeout of the whole bound for each host, "mute" (the first takes all of it);
+ * Seen to fail: with one connect_timeout of the whole bound for each host, "mute" (the first takes all of it); with all
+ * hosts in one connect of libpq's that does not block, "listener";
  * without read-write in the string, "writes" (a host that takes no writes is as good as any). */
 #include "base/clock.h"
+#include "core/hints.h"
 #include "support/crew.h"
 #include "support/postgres.h"
 #include <setjmp.h>
@@ -21,17 +23,23 @@
 
 #define TIMEOUT_MS 8000u
 
-static struct tocsin_pool *make_pool(const char *hosts, const char *rest)
+/* A later word of a connection string replaces an earlier one. */
+static void name_hosts(char *ret_conninfo, size_t size, const char *hosts, const char *rest)
 {
 	PGconn *known = PQconnectdb(tc_test_conninfo());
+
+	snprintf(ret_conninfo, size, "%s host=%s,%s %s", tc_test_conninfo(), hosts, PQhost(known),
+		 rest);
+	PQfinish(known);
+}
+
+static struct tocsin_pool *make_pool(const char *hosts, const char *rest)
+{
 	struct tocsin_pool *pool = NULL;
 	struct tocsin_error error;
 	char conninfo[512];
 
-	/* A later word of a connection string replaces an earlier one. */
-	snprintf(conninfo, sizeof(conninfo), "%s host=%s,%s %s", tc_test_conninfo(), hosts,
-		 PQhost(known), rest);
-	PQfinish(known);
+	name_hosts(conninfo, sizeof(conninfo), hosts, rest);
 	assert_ok(tocsin_pool_new(&pool,
 				  &(struct tocsin_pool_options){.name = "hosts",
 								.conninfo = conninfo,
@@ -68,26 +76,73 @@ static void test_absent(void **state)
 	tocsin_pool_free(pool);
 }
 
-/* The first host takes the connection, and says nothing: half of the bound is left for the second. */
+/* A host that takes connections, and says nothing. */
+struct mute {
+	char *directory;
+	int fd;
+};
+
+static void mute_init(struct mute *mute)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	mute->directory = tc_test_make_directory();
+	mute->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", mute->directory);
+	assert_int_equal(bind(mute->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(mute->fd, 8), 0);
+}
+
+static void mute_deinit(struct mute *mute)
+{
+	close(mute->fd);
+	tc_test_remove_directory(mute->directory);
+	free(mute->directory);
+}
+
+/* Half of the bound is left for the second host. */
 static void test_mute(void **state)
 {
-	char *directory = tc_test_make_directory();
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct tocsin_pool *pool;
+	struct mute mute;
 	uint64_t took_ms;
 
 	(void)state;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", directory);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	pool = make_pool(directory, "");
+	mute_init(&mute);
+	pool = make_pool(mute.directory, "");
 	took_ms = time_acquire(pool);
 	assert_true(took_ms >= 2000 && took_ms < TIMEOUT_MS);
 	tocsin_pool_free(pool);
-	close(fd);
-	tc_test_remove_directory(directory);
-	free(directory);
+	mute_deinit(&mute);
+}
+
+static void on_hint(const char *detail, void *userdata)
+{
+	(void)detail;
+	tc_gate_signal(userdata);
+}
+
+/* It leaves a host that is silent, and finds the one that listens again when its connection was ended. */
+static void test_listener(void **state)
+{
+	struct tc_hints *hints = NULL;
+	struct tocsin_error error;
+	struct tc_gate gate;
+	struct mute mute;
+	char conninfo[512];
+
+	(void)state;
+	mute_init(&mute);
+	name_hosts(conninfo, sizeof(conninfo), mute.directory, "");
+	tc_gate_init(&gate);
+	assert_ok(tc_hints_new(&hints, conninfo, &error));
+	assert_ok(tc_hints_subscribe(hints, "hosts", on_hint, &gate, &error));
+	assert_true(tc_gate_wait(&gate, 1));
+	assert_int_equal(tc_test_terminate_backends("tocsin listener"), 1);
+	assert_true(tc_gate_wait(&gate, 2));
+	tc_hints_free(hints);
+	tc_gate_deinit(&gate);
+	mute_deinit(&mute);
 }
 
 /* No host takes writes: that is an error, and a clear one; as soon as one does, the pool serves. */
@@ -112,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_mute),
+		cmocka_unit_test(test_listener),
 		cmocka_unit_test(test_writes),
 	};
 
