@@ -194,6 +194,7 @@ static void drop_oldest(struct tc_event_ring *ring)
 		tc_list_entry(tc_list_pop_front(&ring->batches), struct tc_event_batch, node);
 
 	ring->start = batch->marks[batch->count - 1].place;
+	ring->batches_count--;
 	ring->count -= batch->count;
 	ring->size -= tc_http_chunk_length(batch->chunk);
 	tc_event_batch_free(batch);
@@ -205,6 +206,7 @@ void tc_event_ring_append(struct tc_event_ring *ring, struct tc_list *batches,
 	tc_list_each (node, batches) {
 		struct tc_event_batch *batch = tc_list_entry(node, struct tc_event_batch, node);
 
+		ring->batches_count++;
 		ring->count += batch->count;
 		ring->size += tc_http_chunk_length(batch->chunk);
 	}
@@ -214,7 +216,8 @@ void tc_event_ring_append(struct tc_event_ring *ring, struct tc_list *batches,
 
 void tc_event_ring_trim(struct tc_event_ring *ring)
 {
-	while (ring->count > RING_COUNT_MAX || ring->size > RING_SIZE_MAX)
+	while (ring->batches_count > TC_EVENT_RING_BATCHES_MAX || ring->count > RING_COUNT_MAX ||
+	       ring->size > RING_SIZE_MAX)
 		drop_oldest(ring);
 }
 

@@ -42,11 +42,15 @@ void tc_event_batches_free(struct tc_list *list);
 /* Where in the chunk what comes after `place` begins; its length, if nothing does. */
 size_t tc_event_batch_find(const struct tc_event_batch *batch, const struct tc_event_place *place);
 
+/* A stream that begins is given all of the ring at once, and each batch takes a place in its queue: of one event
+ * each there would soon be more than it has. */
+#define TC_EVENT_RING_BATCHES_MAX (TC_HTTP_STREAM_PIECES_MAX / 2)
+
 /* The ring: a list of batches, which trim keeps bounded by dropping the oldest. */
 struct tc_event_ring {
 	struct tc_list batches;
 	struct tc_event_place start, end; /* it holds everything after `start`, up to `end` */
-	unsigned count;                   /* marks */
+	unsigned batches_count, count;    /* count: marks */
 	size_t size;                      /* bytes */
 };
 
