@@ -242,6 +242,22 @@ def test_who_was_away_for_long_catches_up_from_the_database(start, database):
         assert subjects([stream.next(), stream.next()]) == [live, live]
 
 
+def test_who_was_away_catches_up_with_long_events(start, database):
+    """Events of so many systems that a page of them is larger than a stream's queue, which is no fault of the reader.
+    Seen to be cut off as often as it came back, without PUSH_MAX."""
+    node = start()
+    with Stream(node.anonymous) as stream:
+        origin = stream.parser.last_id
+    expected = write_events(database, 500, size=20000)
+    node.stop()
+    node.start()  # so that it remembers the end only
+    with Stream(node.anonymous, last_id=origin) as stream:
+        assert subjects(stream.until(lambda event: event.data["incidentId"] == expected[-1])) == expected
+        live = node.api.create("live")["id"]
+        assert subjects([stream.next(), stream.next()]) == [live, live]
+    assert value(node, "tocsin_event_streams_cut_total") == 0
+
+
 def test_an_id_of_a_node_that_is_ahead(start, database):
     """A client brings an id to a node that has not read so far yet: it is told nothing twice."""
     node = start()

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUE_MAX ((size_t)4 * 1024 * 1024) /* bytes a stream; the ring fits twice */
 /* Streams that no caller gets who has all others. */
 #define RESERVE(streams_max) ((streams_max) / 16)
 /* When one who has too many may try again. */
@@ -77,7 +76,7 @@ static int start(struct tc_event_live *live, struct tc_call *call,
 	uint64_t since_us = tc_call_started_us(call);
 	struct tc_event_viewer *viewer = viewer_new(live, call, place);
 	const struct tc_http_stream_options options = {
-		.queue_max = QUEUE_MAX,
+		.queue_max = TC_EVENT_QUEUE_MAX,
 		.life_ms = is_stranger ? TC_EVENT_STREAM_LIFE_MS : TC_EVENT_STREAM_KNOWN_LIFE_MS,
 		.drained = tc_event_viewer_drained,
 		.closed = on_closed,

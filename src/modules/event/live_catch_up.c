@@ -6,6 +6,10 @@
 #include "base/thread.h"
 #include <stdlib.h>
 
+/* Bytes of a page that go into the queue before the connection has taken any. An event of many systems is long: a page
+ * of those would overflow it, and does no better when the client comes back. */
+#define PUSH_MAX (TC_EVENT_QUEUE_MAX / 2)
+
 struct tc_http_chunk *tc_event_greeting_new(const struct tc_event_place *place, const char *event)
 {
 	char id[TC_EVENT_PLACE_SIZE];
@@ -86,7 +90,27 @@ static void pass_gap(struct tc_event_viewer *viewer, const struct tc_event_posit
 	greet(viewer, "events.gap");
 }
 
-/* True if anything was pushed. */
+/* Batches up to PUSH_MAX, and the viewer's place behind them. The first fits whatever its size. */
+static void push_some(struct tc_event_viewer *viewer, const struct tc_list *batches,
+		      const struct tc_event_position *end)
+{
+	size_t size = 0;
+
+	tc_list_each (node, batches) {
+		const struct tc_event_batch *batch =
+			tc_list_entry(node, struct tc_event_batch, node);
+		size_t length = tc_http_chunk_length(batch->chunk);
+
+		if (size > 0 && size + length > PUSH_MAX)
+			return;
+		tc_http_stream_push(viewer->stream, batch->chunk, 0);
+		viewer->place = batch->marks[batch->count - 1].place;
+		size += length;
+	}
+	viewer->place = (struct tc_event_place){*end, 0};
+}
+
+/* True if anything was pushed. What of the page was not is read again. */
 static bool push_page(struct tc_event_viewer *viewer, const struct tc_events *page)
 {
 	struct tc_list batches;
@@ -99,11 +123,8 @@ static bool push_page(struct tc_event_viewer *viewer, const struct tc_events *pa
 		tc_http_stream_end(viewer->stream);
 		return true;
 	}
-	viewer->place = (struct tc_event_place){page->events[page->count - 1].position, 0};
 	has_pushed = !tc_list_is_empty(&batches);
-	tc_list_each (node, &batches)
-		tc_http_stream_push(viewer->stream,
-				    tc_list_entry(node, struct tc_event_batch, node)->chunk, 0);
+	push_some(viewer, &batches, &page->events[page->count - 1].position);
 	tc_event_batches_free(&batches);
 	return has_pushed;
 }

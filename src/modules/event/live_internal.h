@@ -20,6 +20,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* Bytes a stream's queue may have; the ring fits twice. */
+#define TC_EVENT_QUEUE_MAX ((size_t)4 * 1024 * 1024)
+
 /* How long a client waits before it comes back. */
 #define TC_EVENT_RETRY_TEXT "retry: 1000\n"
 /* Changes of access that are remembered, for streams that are being opened meanwhile. */
