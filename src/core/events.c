@@ -69,38 +69,63 @@ static void take_rows(struct tc_events *events, PGresult *rows, bool is_brief)
 		fill(&events->events[row], rows, (int)row, is_brief);
 }
 
-/* Each statement has a snapshot of its own. So whether the position is known comes after the page: what was
- * removed before the page was read is then sure to be seen. */
-int tc_events_look(struct tocsin_connection *connection, const struct tc_event_position *after,
-		   bool is_brief, struct tc_events *ret_events,
-		   struct tc_event_outlook *ret_outlook, struct tocsin_error *error)
+/* Columns of events_resume.sql. */
+enum { IS_THERE, IS_HORIZON, REMOVED };
+
+static unsigned add_page(struct tc_pipeline *pipeline, const struct tc_event_look *wanted)
 {
+	struct tc_event_position after = wanted->after;
 	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE], limit[12];
 	const char *const values[] = {transaction, sequence, limit};
+
+	if (wanted->is_again && after.sequence > 0)
+		after.sequence--;
+	tc_event_position_format(&after, transaction, sequence);
+	snprintf(limit, sizeof(limit), "%u", TC_EVENTS_MAX);
+	return tc_pipeline_add(pipeline,
+			       wanted->is_brief ? &tc_sql_core_fetch_events_brief
+						: &tc_sql_core_fetch_events,
+			       values);
+}
+
+static unsigned add_resume(struct tc_pipeline *pipeline, const struct tc_event_look *wanted)
+{
+	char transaction[TC_EVENT_NUMBER_SIZE], sequence[TC_EVENT_NUMBER_SIZE];
+	const char *const values[] = {transaction, sequence};
+
+	tc_event_position_format(&wanted->after, transaction, sequence);
+	return tc_pipeline_add(pipeline, &tc_sql_core_events_resume, values);
+}
+
+/* Each statement has a snapshot of its own. So whether the position is known comes after the page: what was
+ * removed before the page was read is then sure to be seen. */
+int tc_events_look(struct tocsin_connection *connection, const struct tc_event_look *wanted,
+		   struct tc_events *ret_events, struct tc_event_outlook *ret_outlook,
+		   struct tocsin_error *error)
+{
 	struct tc_event_position removed;
+	const PGresult *resume;
 	TC_PIPELINE pipeline;
 	unsigned page, known, held;
 	int result;
 
-	tc_event_position_format(after, transaction, sequence);
-	snprintf(limit, sizeof(limit), "%u", TC_EVENTS_MAX);
 	tc_pipeline_begin(&pipeline, connection);
-	page = tc_pipeline_add(
-		&pipeline, is_brief ? &tc_sql_core_fetch_events_brief : &tc_sql_core_fetch_events,
-		values);
-	known = tc_pipeline_add(&pipeline, &tc_sql_core_events_resume, values);
+	page = add_page(&pipeline, wanted);
+	known = add_resume(&pipeline, wanted);
 	held = tc_pipeline_add(&pipeline, &tc_sql_core_events_held, NULL);
 	result = tc_pipeline_run(&pipeline, error);
+	resume = pipeline.results[known];
 	if (result == TOCSIN_OK)
-		result = tc_event_horizon_get(pipeline.results[known], 1, &removed, error);
+		result = tc_event_horizon_get(resume, REMOVED, &removed, error);
 	if (result)
 		return result;
 	*ret_outlook = (struct tc_event_outlook){
-		.is_known = tc_result_is_true(pipeline.results[known], 0, 0),
+		.is_known = tc_result_is_true(resume, 0, IS_THERE) ||
+			    (!wanted->is_again && tc_result_is_true(resume, 0, IS_HORIZON)),
 		.is_held = tc_result_is_true(pipeline.results[held], 0, 0),
 		.removed = removed,
 	};
-	take_rows(ret_events, tc_take(pipeline.results[page]), is_brief);
+	take_rows(ret_events, tc_take(pipeline.results[page]), wanted->is_brief);
 	return TOCSIN_OK;
 }
 

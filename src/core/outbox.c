@@ -129,7 +129,7 @@ static int find_back(struct tocsin_connection *connection, const char *back,
 	return result;
 }
 
-/* A position behind what was removed goes there; one of a future that the database lost, to what is newest. */
+/* A position behind what was removed goes there; one of what the database lost, to what is newest. */
 static int pass_gap(struct tc_outbox *outbox, struct tocsin_connection *connection,
 		    const struct tc_event_position *removed, struct tocsin_error *error)
 {
@@ -156,9 +156,9 @@ static int read_page(struct tc_outbox *outbox, struct tocsin_connection *connect
 		     bool *ret_is_last, struct tc_event_outlook *ret_outlook,
 		     struct tocsin_error *error)
 {
-	struct tc_event_position after = outbox->position;
-	int result = tc_events_look(connection, &after, !want_documents(outbox, NULL), outbox->page,
-				    ret_outlook, error);
+	const struct tc_event_look wanted = {.after = outbox->position,
+					     .is_brief = !want_documents(outbox, NULL)};
+	int result = tc_events_look(connection, &wanted, outbox->page, ret_outlook, error);
 
 	/* This look has failed even so: that is said, and the next one finds the row. */
 	if (result == TOCSIN_E_NOT_FOUND)

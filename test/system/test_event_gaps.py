@@ -9,6 +9,7 @@ from cluster import Cluster
 from events import Stream
 from metrics import value
 from server import Server
+from test_events import write_events
 from waiting import wait_for
 
 LIFECYCLE = "incident.lifecycle.changed"
@@ -85,6 +86,43 @@ def test_a_database_that_lost_what_it_had():
                 told = [stream.next(), stream.next()]
                 assert [event.data["incidentId"] for event in told] == [kept, kept]
                 assert node.api.get(f"/api/v1/incidents/{made[-1]}").status == 404
+
+
+GO_ON = "do $$ begin for i in 1..1000 loop perform pg_current_xact_id(); commit; end loop; end $$"
+
+
+def test_a_database_that_lost_what_it_had_and_went_on():
+    """As above, and others wrote so much before the node looked that its place is no longer of the future: what they wrote
+    first has lower numbers. Seen to be told nothing while a place was known unless something after it was removed, or it
+    was of the future."""
+    with Cluster(settings={"fsync": "off"}) as cluster, cluster.database("lossy") as database:
+        with Server(database_url=database.url) as node:
+            node.start()
+            behind = cluster.folder / "behind"
+            cluster.stop()
+            subprocess.run(["cp", "-a", cluster.data, behind], check=True)
+            cluster.start()
+            wait_for(node.is_ready, "the node serves again")
+            with Stream(node.anonymous) as stream:
+                made = [node.api.create(f"lost-{number}")["id"] for number in range(50)]
+                lost = stream.until(lambda event: event.data["incidentId"] == made[-1] and event.name == LIFECYCLE)[-1]
+                node.process.send_signal(signal.SIGSTOP)
+                try:
+                    cluster.stop()
+                    subprocess.run(["rm", "-r", cluster.data], check=True)
+                    behind.rename(cluster.data)
+                    cluster.start()
+                    [missed] = write_events(database, 1)
+                    cluster.execute(GO_ON)
+                finally:
+                    node.process.send_signal(signal.SIGCONT)
+                assert stream.next().name == "events.gap", missed
+                wait_for(node.is_ready, "the node serves again")
+                for place in (lost.id, f"{lost.id}.1"):
+                    with Stream(node.anonymous, last_id=place) as back:
+                        assert back.next().name == "events.gap"
+                kept = node.api.create("kept")["id"]
+                assert [stream.next().data["incidentId"] for _ in range(2)] == [kept, kept]
 
 
 def removed(database):

@@ -73,8 +73,8 @@ static struct tc_event_place ring_start(struct tc_event_live *live)
 	return live->ring.start;
 }
 
-/* The client is told, and goes on with what there is; a place of the future is of another database, of which
- * nothing is known. */
+/* The client is told, and goes on with what there is; a place that is not behind what was removed is of another
+ * database, or of what this one lost, of which nothing is known. */
 static void pass_gap(struct tc_event_viewer *viewer, const struct tc_event_position *removed)
 {
 	const struct tc_event_place place = {.position = *removed};
@@ -129,20 +129,19 @@ static bool push_page(struct tc_event_viewer *viewer, const struct tc_events *pa
 	return has_pushed;
 }
 
-/* A page further, or live. The second part of an event comes with the event: the page begins one before. Where
- * there is none, nothing is left between the place and where the ring began before the page was read. */
+/* A page further, or live. The second part of an event comes with the event, once more. Where there is no event,
+ * nothing is left between the place and where the ring began before the page was read. */
 static int read_page(struct tc_event_viewer *viewer, struct tocsin_connection *connection,
 		     struct tc_events *page, bool *ret_has_pushed, struct tocsin_error *error)
 {
 	struct tc_event_place start = ring_start(viewer->live);
-	struct tc_event_position after = viewer->place.position;
+	const struct tc_event_look wanted = {.after = viewer->place.position,
+					     .is_again = viewer->place.part > 0};
 	struct tc_event_outlook outlook;
 	int result;
 
-	if (viewer->place.part > 0 && after.sequence > 0)
-		after.sequence--;
 	viewer->is_checked = false;
-	result = tc_events_look(connection, &after, false, page, &outlook, error);
+	result = tc_events_look(connection, &wanted, page, &outlook, error);
 	if (result)
 		return result;
 	viewer->is_checked = outlook.is_known;
