@@ -88,6 +88,16 @@ def test_health_overrides_are_never_cached(node, module_database):
             assert reply.json["overrides"]["overridden"]["status"] == status
 
 
+def test_who_wants_no_kept_answer(node, module_database):
+    """Changed behind the node's back, as at another node of which it has not heard yet. Seen to get what was kept without
+    wants_origin."""
+    path = f"{INCIDENTS}/{node.api.create('unheard')['id']}"
+    for title in ("One", "Two", "Three"):
+        wait_until_cached(node, node.api, path)
+        module_database.rows("update incidents set title = %s where id = %s returning 1", (title, path.rpartition("/")[2]))
+        assert node.api.call("GET", path, None, {"Cache-Control": "no-cache"}).json["title"] == title
+
+
 def test_refused_writes_drop_nothing(node):
     """Strangers cannot empty the cache. Seen to fail when a refused call dropped what it was about."""
     made = node.api.create("kept")
