@@ -1,12 +1,13 @@
 /* test/integration/test_event_reader.c: how much durable readers do at a time, and how often: the audit trail's, and
- * one of the test's own.
+ * one of the test's own; and that they do each event once, whatever fails.
  *
  * What is counted are transactions. Between the beginnings of two passes there is the pace, so there are not more of them
  * than fit into the time that they took, however long that was: no machine is too slow for that.
  *
  * How each was seen to fail: without `batch_max` in audit.c there are five transactions, of 500 each; without `pace_ms`
  * there it copies about each event by itself; with a pass that goes on while anything is left, events that come meanwhile
- * are done without a pause. */
+ * are done without a pause; with a place that moves although `handle` failed, what failed is never done; with one that
+ * does not move nothing else is; without the lock of reader_lock.sql events are done twice. */
 #include "base/memory.h"
 #include "core/outbox.h"
 #include "modules/event/event.h"
@@ -35,12 +36,15 @@
 #define ONE_EVENT                                                                                  \
 	"insert into events (kind, subject, action) values ('incident.created', 'x', 'created')"
 
+#define LEDGER       100L
+#define LEDGER_BATCH 10u
+
 static struct {
 	struct tocsin_pool *pool;
 	struct tc_outbox *outbox;
-	struct tc_event_reader *reader;
+	struct tc_event_reader *reader, *other;
 	struct tc_gate handled;
-	atomic_uint count; /* of the chain */
+	atomic_uint count; /* of the chain, or the ledger */
 } node;
 
 static int set_up(void **state)
@@ -71,6 +75,7 @@ static int stop(void **state)
 	(void)state;
 	tc_outbox_stop(node.outbox);
 	node.reader = tc_event_reader_free(node.reader);
+	node.other = tc_event_reader_free(node.other);
 	node.outbox = tc_outbox_free(node.outbox);
 	tc_gate_deinit(&node.handled);
 	return 0;
@@ -165,6 +170,78 @@ static void test_what_comes_during_a_pass_waits_for_the_next(void **state)
 	assert_in_range(CHAIN, 1, passes_since(start_ms, CHAIN_PACE_MS));
 }
 
+/* Writes down what it does; every second time that is lost, as where the node dies before the commit. */
+static int handle_ledger(struct tocsin_connection *connection, const struct tc_event_span *span,
+			 void *userdata, struct tocsin_error *error)
+{
+	char from[2][TC_EVENT_NUMBER_SIZE], to[2][TC_EVENT_NUMBER_SIZE];
+	const char *const values[] = {from[0], from[1], to[0], to[1]};
+	PGresult *written;
+	unsigned count;
+
+	(void)userdata;
+	tc_event_position_format(&span->from, from[0], from[1]);
+	tc_event_position_format(&span->to, to[0], to[1]);
+	written = PQexecParams(
+		tocsin_connection_pg(connection),
+		"insert into ledger select sequence from events where (transaction, sequence) > "
+		"($1::xid8, $2::bigint) and (transaction, sequence) <= ($3::xid8, $4::bigint)",
+		TC_ARRAY_LENGTH(values), NULL, values, NULL, NULL, 0);
+	PQclear(written);
+	count = atomic_fetch_add(&node.count, 1);
+	if (count % 2 == 0)
+		return tocsin_error_set(error, count > 0 ? TOCSIN_E_RETRY : TOCSIN_E_DATABASE,
+					"it failed");
+	return TOCSIN_OK;
+}
+
+static void open_ledger(struct tc_event_reader **ret_reader)
+{
+	const struct tc_event_reader_options options = {.name = "ledger",
+							.thread_name = "ledger",
+							.pool = node.pool,
+							.outbox = node.outbox,
+							.batch_max = LEDGER_BATCH,
+							.handle = handle_ledger};
+	struct tocsin_error error;
+
+	assert_ok(tc_event_reader_new(ret_reader, &options, &error));
+}
+
+static bool is_in_ledger(void *argument)
+{
+	return tc_test_sql_number("select count(distinct sequence) from ledger") ==
+	       *(long *)argument;
+}
+
+static void write_to_ledger(long until)
+{
+	for (long i = 0; i < LEDGER; i++) {
+		free(tc_test_sql(ONE_EVENT));
+		tc_event_reader_wake(node.reader);
+		if (node.other)
+			tc_event_reader_wake(node.other);
+	}
+	assert_true(tc_wait_until(is_in_ledger, &until));
+}
+
+/* Two nodes are woken at once; then both stop, and another goes on where they were. */
+static void test_each_event_is_done_once(void **state)
+{
+	(void)state;
+	free(tc_test_sql("create table ledger (sequence bigint)"));
+	open_ledger(&node.reader);
+	open_ledger(&node.other);
+	write_to_ledger(LEDGER);
+	node.reader = tc_event_reader_free(node.reader);
+	node.other = tc_event_reader_free(node.other);
+	open_ledger(&node.reader);
+	write_to_ledger(2 * LEDGER);
+	node.reader = tc_event_reader_free(node.reader);
+	assert_int_equal(tc_test_sql_number("select count(*) from ledger"), 2 * LEDGER);
+	free(tc_test_sql("drop table ledger"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +249,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_audit_copies_so_often, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_comes_during_a_pass_waits_for_the_next,
 						start, stop),
+		cmocka_unit_test_setup_teardown(test_each_event_is_done_once, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
