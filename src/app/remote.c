@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define PATH_MAX_BYTES ((size_t)64 * 1024)
-#define PAGES_MAX      1000 /* of a list that is searched for a name */
+#define PAGES_MAX      1000 /* of a list that is read to its end */
 
 TC_DEFINE_CLEANUP(json_t *, json_decref);
 TC_DEFINE_CLEANUP(char *, tc_password_free);
@@ -356,13 +356,44 @@ static int resolve_name(struct request *request, struct tocsin_error *error)
 	return tocsin_error_set(error, TOCSIN_E_NOT_FOUND, "nothing is called \"%.100s\"", name);
 }
 
+/* --- lists of commands that may also go straight to the database --- */
+
+/* Every page as one array: what such a command prints is the same, wherever it is from. */
+static int call_every_page(struct request *request, json_t **ret_all, struct tocsin_error *error)
+{
+	const struct tc_field *limit = find_field(request->procedure, "limit");
+	TC_CLEANUP(json_decref) json_t *all = json_array();
+
+	if (limit && !json_object_get(request->input, limit->name))
+		json_object_set_new(request->input, limit->name, json_integer(limit->max));
+	for (unsigned page = 0; page < PAGES_MAX; page++) {
+		TC_CLEANUP(json_decref) json_t *answer = NULL;
+		json_t *next;
+		int result = call(request->url, request->procedure, request->input, &answer, error);
+
+		if (result != TOCSIN_OK)
+			return result;
+		if (json_array_extend(all, first_list(answer)) < 0)
+			return tocsin_error_set(error, TOCSIN_E_INVALID,
+						"the server answered something without a list");
+		next = json_object_get(answer, "nextCursor");
+		if (!next) {
+			*ret_all = tc_take(all);
+			return TOCSIN_OK;
+		}
+		json_object_set(request->input, "cursor", next);
+	}
+	return tocsin_error_set(error, TOCSIN_E_FULL, "the list has more than %d pages", PAGES_MAX);
+}
+
 /* --- the answer --- */
 
 static void show_list(const struct tc_remote *remote, json_t *answer)
 {
 	const char *next = json_string_value(json_object_get(answer, "nextCursor"));
-	json_t *list =
-		remote->member ? json_object_get(answer, remote->member) : first_list(answer);
+	json_t *list = json_is_array(answer) ? answer
+		       : remote->member      ? json_object_get(answer, remote->member)
+					     : first_list(answer);
 
 	tc_show_table(list, remote->columns, true);
 	if (next)
@@ -442,7 +473,9 @@ int tc_remote_run(const struct tc_command *command, int argc, char **argv)
 		return status;
 	if (command->remote->find)
 		result = resolve_name(&request, &error);
-	if (result == TOCSIN_OK)
+	if (result == TOCSIN_OK && command->run && command->remote->view == TC_VIEW_LIST)
+		result = call_every_page(&request, &answer, &error);
+	else if (result == TOCSIN_OK)
 		result = call(request.url, request.procedure, input, &answer, &error);
 	return result == TOCSIN_OK ? show(&request, answer) : tc_command_failed(command, &error);
 }

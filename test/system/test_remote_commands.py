@@ -119,6 +119,24 @@ def test_keys_users_and_sources_of_a_remote_server(node, module_database, settin
     assert "auth.user.deleted" in audit and user in audit
 
 
+def test_lists_are_the_same_from_a_server(database, start):
+    """A script that meets TOCSIN_URL gets what it got from the database: every page, as one array. Seen to fail with the
+    server's own answer printed, an object with its first 50, and with the second page of 500 not asked for."""
+    node = start()
+    secret = "sha256(i::text::bytea)"
+    for table, columns, values in (("api_keys", "name, role, secret_hash", f"'k' || i, 'viewer', {secret}"),
+                                   ("alert_sources", "name, routing_key_hash", f"'s' || i, {secret}"),
+                                   ("users", "name, role, password_hash", "'u' || i, 'viewer', 'x'")):
+        database.rows(f"insert into {table} (id, {columns}) select gen_random_uuid(), {values}"
+                      " from generate_series(1, 501) i returning 1")
+    for kind in ("key", "source", "user"):
+        direct = json.loads(good(kind, "list", "--json", DATABASE_URL=database.url))
+        remote = json.loads(good(kind, "list", "--json", TOCSIN_URL=node.url, TOCSIN_KEY=node.key))
+        assert len(direct) > 500 and [entry["id"] for entry in remote] == [entry["id"] for entry in direct], kind
+        shown = run(kind, "list", TOCSIN_URL=node.url, TOCSIN_KEY=node.key)
+        assert shown.stdout.count("\n") == len(direct) + 1 and not shown.stderr, kind
+
+
 def test_any_procedure(node, tocsin, settings):
     """`call` reaches what has no command, and checks options before it asks."""
     made = tocsin("incident", "create", "Disk full", "called")["id"]
