@@ -59,9 +59,13 @@ bool tc_remote_is_wanted(int argc, char **argv)
 {
 	const char *url = getenv("TOCSIN_URL");
 
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--url") == 0 || strncmp(argv[i], "--url=", 6) == 0)
+	/* Perhaps shortened, as all options: no other of these commands begins with it. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		size_t length = strcspn(argv[i], "=");
+
+		if (length > strlen("--") && strncmp(argv[i], "--url", length) == 0)
 			return true;
+	}
 	return url && *url;
 }
 

@@ -137,6 +137,13 @@ def test_lists_are_the_same_from_a_server(database, start):
         assert shown.stdout.count("\n") == len(direct) + 1 and not shown.stderr, kind
 
 
+def test_a_shortened_url_is_one():
+    """Seen to fail with only the whole word looked for: the option was then unknown."""
+    for option in (["--u=http://127.0.0.1:1"], ["--ur", "http://127.0.0.1:1"]):
+        done = run("key", "list", *option, DATABASE_URL="postgresql://127.0.0.1:2/nothing")
+        assert done.returncode == 1 and "http://127.0.0.1:1/" in done.stderr, done
+
+
 def test_any_procedure(node, tocsin, settings):
     """`call` reaches what has no command, and checks options before it asks."""
     made = tocsin("incident", "create", "Disk full", "called")["id"]
