@@ -172,7 +172,8 @@ const struct tc_command tc_commands[] = {
 	 .run = tc_cmd_events,
 	 .options = events_options,
 	 .summary = "Follows what happens, as it happens, until you end it.",
-	 .help = "After a lost connection it goes on where it was.\n"},
+	 .help = "After a lost connection it goes on where it was.\n"
+		 "TOCSIN_KEY holds the API key; without one you are anonymous.\n"},
 	{.name = "audit",
 	 CALLS("listAuditTrail", .view = TC_VIEW_LIST, .columns = "at actor kind subject")},
 
@@ -276,7 +277,9 @@ const struct tc_command tc_commands[] = {
 	 .arguments = "bash|zsh",
 	 .run = tc_cmd_completion,
 	 .summary = "Prints what makes a shell complete tocsin's commands and options.",
-	 .help = "  . <(tocsin completion bash)\n"},
+	 .help = "In a shell, or in the file that it starts with:\n"
+		 "  . <(tocsin completion bash)\n"
+		 "  . <(tocsin completion zsh), after compinit\n"},
 	{.name = "help",
 	 .arguments = "[--json] [--mdoc] [COMMAND...]",
 	 .run = tc_cmd_help,

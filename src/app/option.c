@@ -17,6 +17,12 @@ static const struct tc_option common[] = {
 	 .help = "the server (default: TOCSIN_URL, else http://127.0.0.1:3000)"},
 	{.name = "json", .kind = TC_OPTION_COMMON, .help = "print JSON"},
 };
+/* Of a command that goes to the database unless told of a server. */
+static const struct tc_option url_instead = {
+	.name = "url",
+	.argument = "URL",
+	.kind = TC_OPTION_COMMON,
+	.help = "ask this server, and not the database (default: TOCSIN_URL, if it is set)"};
 /* Of every command, and so of no field. */
 static const char *const taken[] = {"url", "json", "help"};
 static const struct tc_option help_option = {
@@ -142,7 +148,7 @@ void tc_options_init(struct tc_options *options, const struct tc_command *comman
 			add_field(options, command->remote, field);
 	}
 	if (command->remote) {
-		*add(options) = common[0];
+		*add(options) = command->run ? url_instead : common[0];
 		if (!command->run)
 			*add(options) = common[1];
 	}

@@ -257,6 +257,16 @@ def test_every_word_is_a_field(commands):
         assert not [option["name"] for option in command["options"] if option["required"]], name
 
 
+def test_help_says_whom_a_command_asks(commands):
+    """Seen to fail with the address that remote commands fall back to also in the help of those that go to the database
+    then, and with no word of TOCSIN_KEY in that of events."""
+    for name, command in commands.items():
+        if "url" in [option["name"] for option in command["options"]]:
+            helped = good("help", *name.split())
+            assert ("http://127.0.0.1:3000" in helped) != ("straight to the database" in helped), name
+            assert "TOCSIN_URL" in helped and "TOCSIN_KEY" in helped, name
+
+
 def test_help_says_how_to_have_none(node, commands, settings):
     """The same flag of a field is "null" to programs and --no-NAME to people, who would store the word "null". Seen to fail
     with "null clears it" in the fields' own descriptions, which help and the manual page then said; and with the flag not
