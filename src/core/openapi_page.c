@@ -3,6 +3,7 @@
 
 #include "core/openapi_schema.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ static const char style[] =
 	"*{box-sizing:border-box}body{margin:0 auto;max-width:62rem;padding:2rem 1.25rem 5rem;"
 	"font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--back)}"
 	"h1{margin:0;font-size:2rem}h2{margin:2.5rem 0 .75rem;text-transform:capitalize}"
+	"h3{margin:1.75rem 0 .25rem;font-size:1rem}"
 	"a{color:var(--accent)}p{margin:.5rem 0}code,.path{font-family:ui-monospace,monospace;"
 	"font-size:.9em}.soft{color:var(--soft)}nav a{margin-right:1rem;text-transform:capitalize}"
 	"details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;overflow:hidden}"
@@ -52,6 +54,15 @@ static const char *const type_names[] = {
 	[TC_FIELD_ANY] = "any JSON",
 };
 
+static void append_choices(struct tc_buffer *out, const char *const *choices)
+{
+	for (const char *const *choice = choices; choice && *choice; choice++) {
+		tc_buffer_append_text(out, choice == choices ? "<code>" : ", <code>");
+		escape(out, *choice);
+		tc_buffer_append_text(out, "</code>");
+	}
+}
+
 static void append_type(struct tc_buffer *out, const struct tc_field *field)
 {
 	static const char *const units[] = {
@@ -60,11 +71,7 @@ static void append_type(struct tc_buffer *out, const struct tc_field *field)
 		[TC_FIELD_OBJECTS] = " items",     [TC_FIELD_ANY] = NULL};
 
 	tc_buffer_append_text(out, type_names[field->type]);
-	for (const char *const *choice = field->choices; choice && *choice; choice++) {
-		tc_buffer_append_text(out, choice == field->choices ? "<code>" : ", <code>");
-		escape(out, *choice);
-		tc_buffer_append_text(out, "</code>");
-	}
+	append_choices(out, field->choices);
 	if (units[field->type] && field->max > 0)
 		tc_buffer_append_format(out, ", %lld to %lld%s", (long long)field->min,
 					(long long)field->max, units[field->type]);
@@ -95,6 +102,26 @@ static void append_fields(struct tc_buffer *out, const struct tc_procedure *row)
 	tc_buffer_append_text(out, "</table>");
 }
 
+static void append_schema_link(struct tc_buffer *out, const char *name, size_t length)
+{
+	tc_buffer_append_format(out, "<a href=\"#schema-%.*s\">%.*s</a>", (int)length, name,
+				(int)length, name);
+}
+
+/* "201 A/B, 204": each schema leads to what is said of it. */
+static void append_answers(struct tc_buffer *out, const char *answers)
+{
+	while (*answers) {
+		size_t length = strcspn(answers, " ,/");
+
+		if (isalpha((unsigned char)*answers))
+			append_schema_link(out, answers, length);
+		else
+			tc_buffer_append(out, answers, length ? length : 1);
+		answers += length ? length : 1;
+	}
+}
+
 static void append_access(struct tc_buffer *out, const struct tc_procedure *row,
 			  uint32_t anonymous_rules)
 {
@@ -115,7 +142,10 @@ static void append_access(struct tc_buffer *out, const struct tc_procedure *row,
 	}
 	if (row->answers || row->content_type) {
 		tc_buffer_append_text(out, row->answers ? " Answers " : " Answers 200 ");
-		escape(out, row->answers ? row->answers : row->content_type);
+		if (row->answers)
+			append_answers(out, row->answers);
+		else
+			escape(out, row->content_type);
 		tc_buffer_append_text(out, ".");
 	}
 	if (row->group)
@@ -185,6 +215,51 @@ static void each_group(struct tc_buffer *out, const struct tc_openapi_options *o
 		}
 }
 
+/* --- what is answered --- */
+
+static void append_members(struct tc_buffer *out, const struct tc_member *members)
+{
+	for (const struct tc_member *member = members; member && member->name; member++) {
+		tc_buffer_append_format(out, "<tr><td><code>%s</code>%s<td>", member->name,
+					member->flags & TC_MEMBER_OPTIONAL
+						? " <span class=soft>may be absent</span>"
+						: "");
+		if (member->flags & TC_MEMBER_MAP)
+			tc_buffer_append_text(out, "by name, each: ");
+		if (member->flags & TC_MEMBER_MANY)
+			tc_buffer_append_text(out, "list, each: ");
+		if (member->schema)
+			append_schema_link(out, member->schema, strlen(member->schema));
+		else
+			tc_buffer_append_text(out, type_names[member->type]);
+		append_choices(out, member->choices);
+		if (member->flags & TC_MEMBER_NULLABLE)
+			tc_buffer_append_text(out, ", or null");
+		tc_buffer_append_text(out, "<td>");
+		escape(out, member->description ? member->description : "");
+		tc_buffer_append_text(out, "</tr>");
+	}
+}
+
+static void append_schemas(struct tc_buffer *out, const struct tc_schema *schemas)
+{
+	tc_buffer_append_text(out, "<h2 id=answers>answers</h2>");
+	for (const struct tc_schema *schema = schemas; schema->name; schema++) {
+		tc_buffer_append_format(out, "<section id=\"schema-%s\"><h3>%s</h3><p class=soft>",
+					schema->name, schema->name);
+		escape(out, schema->description ? schema->description : "");
+		tc_buffer_append_text(out, "</p><table>");
+		if (schema->map_of) {
+			tc_buffer_append_text(out, "<tr><td>by name<td>");
+			append_schema_link(out, schema->map_of, strlen(schema->map_of));
+			tc_buffer_append_text(out, "</tr>");
+		}
+		append_members(out, schema->members);
+		append_members(out, schema->more);
+		tc_buffer_append_text(out, "</table></section>");
+	}
+}
+
 int tc_openapi_format_page(const struct tc_openapi_options *options, struct tc_buffer *ret_html,
 			   struct tocsin_error *error)
 {
@@ -196,12 +271,13 @@ int tc_openapi_format_page(const struct tc_openapi_options *options, struct tc_b
 		"<p class=soft>Version %s. For programs: <a href=\"/openapi.json\">"
 		"/openapi.json</a> (OpenAPI 3.1).</p>"
 		"<p>Say who you are with <code>Authorization: Bearer "
-		"tocsin_ID_SECRET</code>, or with the cookie of logIn. Errors are problem "
-		"documents (RFC 9457).</p><nav>",
+		"tocsin_ID_SECRET</code>, or with the cookie of logIn. Errors are <a "
+		"href=\"#schema-Problem\">problem documents</a> (RFC 9457).</p><nav>",
 		style, options->version);
 	each_group(ret_html, options, true);
-	tc_buffer_append_text(ret_html, "</nav>");
+	tc_buffer_append_text(ret_html, "<a href=\"#answers\">answers</a></nav>");
 	each_group(ret_html, options, false);
+	append_schemas(ret_html, options->schemas);
 	tc_buffer_append_text(ret_html, "</html>\n");
 	if (ret_html->failed)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "out of memory for the page");

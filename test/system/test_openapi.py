@@ -189,6 +189,19 @@ def test_page_for_people(node):
         assert f'id="{name}"' in page
 
 
+def test_page_says_what_answers_are(node):
+    """Whatever an answer is called leads to its members. Seen to fail with the names alone, and with `more` left out."""
+    page = node.anonymous.get("/docs").body.decode()
+    places = set(re.findall(r'id="?([\w-]+)', page))
+    links = set(re.findall(r'href="#([\w-]+)"', page))
+    assert links <= places and {"schema-Incident", "schema-OpenedIncident"} <= links
+    sections = dict(re.findall(r'<section id="schema-(\w+)">(.*?)</section>', page))
+    schemas = describe(node)["components"]["schemas"]
+    assert set(sections) == set(schemas)
+    for name, schema in schemas.items():
+        assert re.findall(r"<td><code>(\w+)</code>", sections[name]) == list(schema.get("properties", {})), name
+
+
 def run(folder, *command, **extra):
     done = subprocess.run(command, cwd=folder, env={**os.environ, **extra}, capture_output=True, text=True,
                           timeout=NPM_S, check=False)
