@@ -3,6 +3,7 @@
 #include "core/openapi_schema.h"
 
 #include "base/macro.h"
+#include "core/cursor.h"
 #include "core/idempotency.h"
 #include <assert.h>
 #include <stdio.h>
@@ -129,6 +130,10 @@ json_t *tc_document_field(struct tc_document *document, const struct tc_field *f
 		bound(document, schema, "maxLength", field->max, field->max > 0);
 		if (field->pattern)
 			tc_document_put(document, schema, "pattern", json_string(field->pattern));
+		break;
+	case TC_FIELD_CURSOR:
+		bound(document, schema, "minLength", 1, true);
+		bound(document, schema, "maxLength", TC_CURSOR_MAX, true);
 		break;
 	case TC_FIELD_ENUM:
 		tc_document_put(document, schema, "enum",

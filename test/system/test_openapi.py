@@ -105,6 +105,21 @@ def test_patterns_are_what_is_taken(node):
     assert pattern("updateUser", "name") == pattern("createUser", "name")
 
 
+def test_bounds_of_cursors(node):
+    """As refused: an empty one, which a client may well send for the first page, and one beyond what any list gives. Seen
+    to fail with no bounds in the description."""
+    found = {name: (path, parameter["schema"]) for name, (_, path, operation) in operations(describe(node)).items()
+             for parameter in operation["parameters"] if parameter.get("name") == "cursor"}
+    assert {"listIncidents", "listAuditTrail"} <= set(found)
+    for path, schema in found.values():
+        path = path.replace("{systemId}", "s")
+        for length, words in ((schema["minLength"] - 1, "at least"), (schema["minLength"], "is not a cursor"),
+                              (schema["maxLength"], "is not a cursor"), (schema["maxLength"] + 1, "at most")):
+            reply = node.api.get(f"{path}?cursor={'x' * length}")
+            detail, = [error["detail"] for error in reply.json["errors"]]
+            assert reply.status == 400 and words in detail, (path, length, detail)
+
+
 def check(document, schema, value, where):
     """What is described is there, and what is there is described."""
     if "$ref" in schema:
