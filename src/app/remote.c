@@ -3,6 +3,7 @@
 #include "app/remote.h"
 
 #include "app/client.h"
+#include "app/fold.h"
 #include "app/option.h"
 #include "app/password.h"
 #include "app/procedures.h"
@@ -344,7 +345,7 @@ static int resolve_name(struct request *request, struct tocsin_error *error)
 		{
 			const char *other = json_string_value(json_object_get(item, "name"));
 
-			if (other && strcasecmp(other, name) == 0) {
+			if (other && tc_fold_is_same(other, name)) {
 				json_object_set(request->input, field, json_object_get(item, "id"));
 				return TOCSIN_OK;
 			}
