@@ -1,7 +1,8 @@
 /* app/cmd_events.c: tocsin events: following the stream of a server (server-sent events), across its restarts.
  *
- * A stream that ends is opened again after the last event that came, at first as soon as the server
- * said, then more and more slowly. The first connection has to succeed, so that a wrong address or key is said. */
+ * A stream that ends is opened again after the last event that came: when the server said, and as long as nothing
+ * comes more and more slowly. Servers end streams in good order, those of keys each minute: of that nobody is told.
+ * The first connection has to succeed, so that a wrong address or key is said. */
 #include "app/client.h"
 #include "app/command.h"
 #include "app/show.h"
@@ -26,6 +27,7 @@ struct follower {
 	unsigned long limit; /* 0: none */
 	unsigned long printed;
 	bool was_connected, cannot_write;
+	bool is_heard; /* something came on this connection, as on every good one: its place */
 	int retry_ms;
 	char id[ID_SIZE], name[NAME_SIZE]; /* of the event that is being read */
 	char last_id[ID_SIZE];
@@ -95,7 +97,7 @@ static bool receive(const char *bytes, size_t length, void *userdata)
 {
 	struct follower *follower = userdata;
 
-	follower->was_connected = true;
+	follower->was_connected = follower->is_heard = true;
 	for (; length > 0 && !is_done(follower); bytes++, length--) {
 		if (*bytes != '\n') {
 			tc_buffer_append(&follower->line, bytes, 1);
@@ -123,13 +125,13 @@ static int follow(const struct tc_command *command, struct follower *follower)
 
 	for (;;) {
 		struct tocsin_error error = {0};
-		unsigned long before = follower->printed;
 		int result;
 
 		tc_buffer_clear(&follower->line);
 		tc_buffer_clear(&follower->data);
 		follower->name[0] = '\0';
 		follower->retry_ms = RETRY_MS;
+		follower->is_heard = false;
 		result = tc_client_follow(&request, &error);
 		if (is_done(follower))
 			return follower->cannot_write ? TC_EXIT_FAILED : TC_EXIT_OK;
@@ -138,11 +140,11 @@ static int follow(const struct tc_command *command, struct follower *follower)
 		/* Refused, or never there: waiting would not help. */
 		if (!follower->was_connected || (error.code && error.code != TOCSIN_E_UNAVAILABLE))
 			return tc_command_failed(command, &error);
-		wait_ms = follower->printed > before || !wait_ms
-				  ? follower->retry_ms
-				  : TC_MIN(wait_ms * 2, RETRY_MAX_MS);
-		tc_command_say("tocsin events: %s; trying again",
-			       result ? error.message : "the server ended the stream");
+		wait_ms = follower->is_heard || !wait_ms ? follower->retry_ms
+							 : TC_MIN(wait_ms * 2, RETRY_MAX_MS);
+		if (result || !follower->is_heard)
+			tc_command_say("tocsin events: %s; trying again",
+				       result ? error.message : "the server ended the stream");
 		poll(NULL, 0, wait_ms);
 	}
 }

@@ -1,4 +1,5 @@
 """The commands that call a server: rows over the table of procedures. Completion and tocsin help, made of the same."""
+import http.server
 import json
 import re
 import subprocess
@@ -222,6 +223,35 @@ def test_following_events(database):
         assert [identity for event in created for identity in made if identity in json.dumps(event)] == made
         since = good("events", f"--since={created[0]['id']}", "--limit=1", TOCSIN_URL=first.url, TOCSIN_KEY=first.key)
         assert since.startswith("incident.") and made[0] in since
+
+
+def test_following_goes_on_when_streams_end():
+    """A server ends the streams of keys each minute. Seen to fail when a stream without an event made the next wait twice
+    as long: soon it was 30 s, in which nothing is heard; and with a word about each, though nothing is wrong."""
+    asked = []
+
+    class Streams(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.headers["Last-Event-ID"])
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            event = "event: last\ndata: {}\n" if len(asked) == 20 else ""
+            self.wfile.write(f"retry: 1\nid: {len(asked)}\n{event}\n".encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Streams) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            done = run("events", "--limit=1", f"--url=http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "last\n", "")
+    assert asked == [None, *map(str, range(1, 20))]
 
 
 def test_following_says_what_is_wrong(node):
