@@ -111,9 +111,9 @@ static int fail_with_problem(const char *url, const struct tc_buffer *body, long
 	const char *title = message ? message /* PagerDuty's words */
 				    : json_string_value(json_object_get(problem, "title"));
 	const char *detail = json_string_value(json_object_get(problem, "detail"));
-	int code = http_status >= 500   ? TOCSIN_E_UNAVAILABLE
-		   : http_status == 404 ? TOCSIN_E_NOT_FOUND
-					: TOCSIN_E_INVALID;
+	int code = http_status >= 500 || http_status == 429 ? TOCSIN_E_UNAVAILABLE
+		   : http_status == 404                     ? TOCSIN_E_NOT_FOUND
+							    : TOCSIN_E_INVALID;
 	int length = detail ? (int)strlen(detail) : 0;
 	TC_BUFFER text = {0};
 

@@ -225,19 +225,18 @@ def test_following_events(database):
         assert since.startswith("incident.") and made[0] in since
 
 
-def test_following_goes_on_when_streams_end():
-    """A server ends the streams of keys each minute. Seen to fail when a stream without an event made the next wait twice
-    as long: soon it was 30 s, in which nothing is heard; and with a word about each, though nothing is wrong."""
+def follow_streams(answers):
+    """`tocsin events --limit=1` with a server that gives these answers, one a request: a status and an event, or none."""
     asked = []
 
     class Streams(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            status, event = answers[len(asked)]
             asked.append(self.headers["Last-Event-ID"])
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
+            self.send_response(status)
             self.end_headers()
-            event = "event: last\ndata: {}\n" if len(asked) == 20 else ""
-            self.wfile.write(f"retry: 1\nid: {len(asked)}\n{event}\n".encode())
+            body = f"retry: 1\nid: {len(asked)}\n{event}\n" if status == 200 else '{"title": "Not now"}'
+            self.wfile.write(body.encode())
 
         def log_message(self, *_):
             pass
@@ -246,12 +245,31 @@ def test_following_goes_on_when_streams_end():
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            done = run("events", "--limit=1", f"--url=http://127.0.0.1:{server.server_port}")
+            return run("events", "--limit=1", f"--url=http://127.0.0.1:{server.server_port}"), asked
         finally:
             server.shutdown()
             thread.join()
+
+
+EVENT = "event: last\ndata: {}\n"
+
+
+def test_following_goes_on_when_streams_end():
+    """A server ends the streams of keys each minute. Seen to fail when a stream without an event made the next wait twice
+    as long: soon it was 30 s, in which nothing is heard; and with a word about each, though nothing is wrong."""
+    done, asked = follow_streams([(200, "")] * 19 + [(200, EVENT)])
     assert (done.returncode, done.stdout, done.stderr) == (0, "last\n", "")
     assert asked == [None, *map(str, range(1, 20))]
+
+
+def test_following_waits_where_it_may_come_back():
+    """429 is said of more streams than one caller may have, for now. Seen to end it, as 401 has to, and does."""
+    done, asked = follow_streams([(200, ""), (429, ""), (503, ""), (200, EVENT)])
+    assert (done.returncode, done.stdout, asked) == (0, "last\n", [None, "1", "1", "1"])
+    assert re.findall(r"answered (\d+) .*; trying again", done.stderr) == ["429", "503"]
+    for answers in ([(200, ""), (401, "")], [(429, "")]):  # it was never there: who waits should know
+        done, asked = follow_streams(answers)
+        assert done.returncode == 1 and len(asked) == len(answers) and "Not now" in done.stderr
 
 
 def test_following_says_what_is_wrong(node):
