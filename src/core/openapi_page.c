@@ -21,7 +21,8 @@ static const char style[] =
 	"details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;overflow:hidden}"
 	"summary{cursor:pointer;padding:.6rem .9rem;display:flex;gap:.75rem;align-items:baseline;"
 	"flex-wrap:wrap}summary:hover,details[open]>summary{background:var(--tint)}"
-	".body{padding:.5rem .9rem 1rem}.verb{font:700 .75rem/1.6 ui-monospace,monospace;"
+	".body,section{overflow-x:auto}.body{padding:.5rem .9rem 1rem}"
+	".verb{font:700 .75rem/1.6 ui-monospace,monospace;"
 	"color:#fff;border-radius:.3rem;padding:0 .5rem;min-width:4.2rem;text-align:center}"
 	".GET{background:#1f6feb}.POST{background:#1a7f37}.PATCH{background:#9a6700}"
 	".PUT{background:#8250df}.DELETE{background:#cf222e}"
@@ -208,7 +209,7 @@ static void each_group(struct tc_buffer *out, const struct tc_openapi_options *o
 			if (!is_first(options, row))
 				continue;
 			if (is_index)
-				tc_buffer_append_format(out, "<a href=\"#group-%s\">%s</a>",
+				tc_buffer_append_format(out, "<a href=\"#group-%s\">%s</a> ",
 							group_of(row), group_of(row));
 			else
 				append_group(out, options, group_of(row));

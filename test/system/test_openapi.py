@@ -210,6 +210,8 @@ def test_page_says_what_answers_are(node):
     places = set(re.findall(r'id="?([\w-]+)', page))
     links = set(re.findall(r'href="#([\w-]+)"', page))
     assert links <= places and {"schema-Incident", "schema-OpenedIncident"} <= links
+    # What is wider than a telephone can be moved, and each word is one: seen clipped, and with one capital letter for all.
+    assert ".body,section{overflow-x:auto}" in page and "</a><a " not in page
     sections = dict(re.findall(r'<section id="schema-(\w+)">(.*?)</section>', page))
     schemas = describe(node)["components"]["schemas"]
     assert set(sections) == set(schemas)
