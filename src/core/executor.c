@@ -7,7 +7,8 @@
  * the brisk became slow, by one that the next to come by wakes: a submit, a thread that ends, or the warden.
  *
  * The warden also expires what waited for too long. It sleeps while the queue is empty; whoever leaves a job
- * there that no thread was woken for wakes it. */
+ * there that no thread was woken for wakes it. While all threads are busy it looks only at what is due: the first of
+ * them that goes to sleep, and leaves a job there, wakes it, too. */
 #include "core/executor.h"
 
 #include "base/clock.h"
@@ -33,6 +34,7 @@ struct tc_executor {
 	unsigned sleeping, woken; /* threads; of those, how many are woken, but not up yet */
 	struct tc_executor_stats stats;
 	bool closing, is_warden_idle, has_warden;
+	bool is_warden_blind; /* no thread slept when it chose when to look again */
 	struct tc_executor_watch watch;
 	pthread_t warden;
 	unsigned workers_max, workers_count; /* wanted; started */
@@ -98,9 +100,11 @@ static struct wakes choose_wakes(struct tc_executor *executor, uint64_t now_us)
 	if (!job || executor->stats.queued <= executor->woken)
 		return wakes;
 	wakes.thread = executor->sleeping > executor->woken && has_room(executor, job, now_us);
-	wakes.warden = !wakes.thread && executor->is_warden_idle;
+	wakes.warden = !wakes.thread && (executor->is_warden_idle ||
+					 (executor->is_warden_blind && executor->sleeping > 0));
 	executor->woken += wakes.thread;
 	executor->is_warden_idle &= !wakes.warden;
+	executor->is_warden_blind &= !wakes.warden;
 	return wakes;
 }
 
@@ -114,9 +118,10 @@ static void wake(struct tc_executor *executor, struct wakes wakes)
 
 /* --- threads --- */
 
-static void sleep_on_work(struct tc_executor *executor)
+static void sleep_on_work(struct tc_executor *executor, uint64_t now_us)
 {
 	executor->sleeping++;
+	wake(executor, choose_wakes(executor, now_us));
 	tc_cond_wait(&executor->work, &executor->mutex);
 	executor->sleeping--;
 	executor->woken = subtract(executor->woken, 1);
@@ -159,8 +164,7 @@ static unsigned next_jobs(struct worker *worker,
 		now_us = tc_clock_us();
 		if (job && has_room(executor, job, now_us))
 			break;
-		wake(executor, choose_wakes(executor, now_us));
-		sleep_on_work(executor);
+		sleep_on_work(executor, now_us);
 	}
 	if (job->run_many)
 		enter_brisk(worker, now_us);
@@ -216,8 +220,10 @@ static struct tc_job *next_overdue(struct tc_executor *executor)
 			return job;
 		}
 		wake(executor, choose_wakes(executor, now_us));
+		executor->is_warden_blind = executor->sleeping == 0;
 		tc_cond_wait_until(&executor->oldest, &executor->mutex,
 				   next_look_ms(executor, due_ms, now_us / 1000));
+		executor->is_warden_blind = false;
 	}
 	return NULL;
 }

@@ -364,6 +364,48 @@ static void test_slow_jobs_have_all_threads(void **state)
 	run_all_at_once(&watch, 8);
 }
 
+/* All threads are busy when the warden looks; then one takes the first of two jobs that go one at a time, and is
+ * slow, and the others sleep. Seen to fail (it waits for ever), in any of few rounds, where a thread that goes to
+ * sleep does not wake the warden. */
+static void test_threads_that_come_back_are_seen(void **state)
+{
+	enum { ROUNDS = 10, THREADS = 3, COUNT = THREADS + 2 };
+	const struct tc_executor_watch watch = {
+		.wait_max_ms = NEVER_MS, .brisk_max = 1, .slow_us = 20000};
+
+	(void)state;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct tc_executor *executor = NULL;
+		struct gate gates[THREADS + 1]; /* one a thread; that of the two */
+		struct task tasks[COUNT];
+		atomic_uint done = 0;
+
+		assert_int_equal(tc_executor_new(&executor, "test", THREADS, COUNT, NULL),
+				 TOCSIN_OK);
+		assert_int_equal(tc_executor_watch(executor, &watch, NULL), TOCSIN_OK);
+		for (unsigned i = 0; i < COUNT; i++) {
+			struct gate *gate = &gates[TC_MIN(i, THREADS)];
+
+			tasks[i] = (struct task){.job.run = run_task, .gate = gate, .done = &done};
+			if (i >= THREADS)
+				tasks[i].job.run_many = run_each;
+			if (i <= THREADS)
+				gate_init(gate);
+			assert_int_equal(tc_executor_submit(executor, &tasks[i].job), TOCSIN_OK);
+			if (i < THREADS)
+				gate_await(gate, 1);
+		}
+		for (unsigned i = 0; i < THREADS; i++) {
+			gate_open(&gates[i]);
+			gate_await(&gates[THREADS], 1);
+		}
+		gate_await(&gates[THREADS], 2);
+		gate_open(&gates[THREADS]);
+		assert_null(tc_executor_free(executor));
+		assert_int_equal(done, COUNT);
+	}
+}
+
 /* Seen to fail (it waits for ever) where has_room counts the brisk for all jobs. */
 static void test_other_jobs_have_all_threads(void **state)
 {
@@ -394,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_jobs_that_wait_go_together),
 		cmocka_unit_test(test_quick_jobs_wake_few_threads),
 		cmocka_unit_test(test_slow_jobs_have_all_threads),
+		cmocka_unit_test(test_threads_that_come_back_are_seen),
 		cmocka_unit_test(test_other_jobs_have_all_threads),
 		cmocka_unit_test(test_bad_options),
 	};
