@@ -49,7 +49,7 @@ def check(database, created, deleted):
     assert [row for row in lost if row[1] != row[2]] == []
     assert len(lost) == database.value("select count(*) from events where kind = 'incident.created'")
     assert database.value("select count(*) from events e where kind = 'incident.updated' and not exists (select"
-                          " from events d where d.transaction = e.transaction and d.kind = 'catalog.system.deleted')") == 0
+                          " from events d where d.xmin = e.xmin and d.kind = 'catalog.system.deleted')") == 0
     # What was answered is there.
     answered = {reply.json.get("incident", reply.json)["id"] for reply in created if reply.status in (200, 201)}
     assert answered <= {row[0] for row in database.rows("select id::text from incidents")}
