@@ -1,6 +1,6 @@
 /* app/main.c: the program `tocsin`: finding the command that is meant (command_table.c). */
-#include "app/command.h"
-#include "app/remote.h"
+#include "app/cli/command.h"
+#include "app/cli/remote.h"
 #include "base/macro.h"
 #include <fcntl.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "base/macro.h"
 #include "base/thread.h"
 #include "base/uuid.h"
-#include "core/outbox.h"
+#include "core/outbox/outbox.h"
 #include "pg/query.h"
 #include "sql_app.h"
 #include <stdio.h>

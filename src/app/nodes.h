@@ -6,7 +6,7 @@
  * warned of when that begins, with the number to change. */
 #pragma once
 
-#include "core/events.h"
+#include "core/outbox/events.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <tocsin/pool.h>

@@ -4,7 +4,7 @@
 #include "app/schemas.h"
 #include "app/server.h"
 #include "app/version.h"
-#include "core/openapi.h"
+#include "core/openapi/openapi.h"
 #include "modules/auth/auth_role.h"
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * line and the documents know. Read-only. */
 #pragma once
 
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 
 /* Each ends with a row whose name is NULL. */
 extern const struct tc_procedure *const tc_procedure_tables[];

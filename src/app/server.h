@@ -4,7 +4,7 @@
 #include "app/config.h"
 #include "app/database.h"
 #include "core/app.h"
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 
 struct tc_nodes;
 struct tc_event_reader;

@@ -1,9 +1,9 @@
 /* app/server_cache.c: the wiring of the cache: which events drop what. Every node hears of every change
  * through the outbox, in its first stage: so who is told of a change finds no answer from before it. */
 #include "app/server.h"
-#include "core/cache.h"
-#include "core/hints.h"
-#include "core/outbox.h"
+#include "core/cache/cache.h"
+#include "core/outbox/hints.h"
+#include "core/outbox/outbox.h"
 #include <string.h>
 
 /* The hint is no topic of ours: after a reconnect it is called like all. */

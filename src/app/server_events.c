@@ -2,12 +2,12 @@
 #include "app/pools.h"
 #include "app/server.h"
 #include "base/log.h"
-#include "core/cache.h"
-#include "core/event_reader.h"
-#include "core/event_retention.h"
-#include "core/hints.h"
-#include "core/idempotency.h"
-#include "core/outbox.h"
+#include "core/cache/cache.h"
+#include "core/outbox/event_reader.h"
+#include "core/outbox/event_retention.h"
+#include "core/outbox/hints.h"
+#include "core/outbox/outbox.h"
+#include "core/procedure/idempotency.h"
 #include "modules/event/event.h"
 #include "modules/event/live.h"
 #include "sql_app.h"
@@ -72,9 +72,9 @@ int tc_server_start_events(struct tc_server *server, struct tocsin_error *error)
 	const struct tc_config *config = server->config;
 	const struct tc_event_retention_options retention = {
 		.pool = server->app.work_pool,
-		.rules = {{&tc_sql_core_remove_events, config->event_retention_s},
+		.rules = {{&tc_sql_outbox_remove_events, config->event_retention_s},
 			  {&tc_sql_event_remove_audit, config->audit_retention_s},
-			  {&tc_sql_core_remove_answers, TC_IDEMPOTENCY_KEEP_S},
+			  {&tc_sql_procedure_remove_answers, TC_IDEMPOTENCY_KEEP_S},
 			  {&tc_sql_alert_remove_resolved, config->alert_retention_s}},
 		.rules_count = 4,
 	};

@@ -12,8 +12,8 @@ struct tc_auth;             /* modules/auth/auth.h */
 struct tc_incident_creator; /* modules/incident/creator.h */
 struct tc_alert_intake;     /* modules/alert/alert.h */
 struct tc_catalog_deleter;  /* modules/catalog/deleter.h */
-struct tc_cache;            /* core/cache.h */
-struct tc_outbox;           /* core/outbox.h */
+struct tc_cache;            /* core/cache/cache.h */
+struct tc_outbox;           /* core/outbox/outbox.h */
 struct tc_event_live;       /* modules/event/live.h */
 
 struct tc_app {

@@ -1,7 +1,7 @@
 /* fuzz_fields.h: a table with a field of every type, for the fuzz targets. */
 #pragma once
 
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 
 static const char *const fuzz_choices[] = {"minor", "major", "critical", NULL};
 

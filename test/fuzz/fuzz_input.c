@@ -1,8 +1,8 @@
 /* fuzz_input.c: any bytes as a JSON body, parsed and checked. What passes must be printable JSON that
  * passes again; what does not must come with a problem that says so. */
 #include "base/memory.h"
-#include "core/input.h"
-#include "core/validate.h"
+#include "core/procedure/input.h"
+#include "core/procedure/validate.h"
 #include "fuzz_fields.h"
 #include "fuzz_problem.h"
 #include <stdint.h>

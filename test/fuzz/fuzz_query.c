@@ -1,8 +1,8 @@
 /* fuzz_query.c: any bytes as "SEGMENT?NAME=VALUE&...", decoded and checked as path and query. */
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "core/input.h"
-#include "core/validate.h"
+#include "core/procedure/input.h"
+#include "core/procedure/validate.h"
 #include "fuzz_fields.h"
 #include "fuzz_problem.h"
 #include "http/url.h"

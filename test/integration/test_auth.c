@@ -6,7 +6,7 @@
  * makes one though there is a user who is an admin. */
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "core/hints.h"
+#include "core/outbox/hints.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_user.h"
 #include "support/crew.h"

@@ -7,7 +7,7 @@
  * are missing; without that of timeouts, all who were refused. */
 #include "base/memory.h"
 #include "base/thread.h"
-#include "core/batcher.h"
+#include "core/work/batcher.h"
 #include "support/crew.h"
 #include "support/outside.h"
 #include "support/postgres.h"

@@ -8,8 +8,8 @@
  * are forgotten without a word, one goes on after a crowd of them; with all that are remembered taken for the
  * caller's, and with all that were forgotten taken for later ones, those that must go on end. */
 #include "base/macro.h"
-#include "core/executor.h"
-#include "core/outbox.h"
+#include "core/outbox/outbox.h"
+#include "core/work/executor.h"
 #include "modules/event/live.h"
 #include "support/crew.h"
 #include "support/postgres.h"

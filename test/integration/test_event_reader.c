@@ -9,7 +9,7 @@
  * are done without a pause; with a place that moves although `handle` failed, what failed is never done; with one that
  * does not move nothing else is; without the lock of reader_lock.sql events are done twice. */
 #include "base/memory.h"
-#include "core/outbox.h"
+#include "core/outbox/outbox.h"
 #include "modules/event/event.h"
 #include "support/crew.h"
 #include "support/postgres.h"

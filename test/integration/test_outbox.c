@@ -3,7 +3,7 @@
  *
  * How each was seen to fail: with hand_on not asking a second time a listener that comes while a brief page is on
  * its way gets it without documents; with is_known taken for true nobody is told of a gap. */
-#include "core/outbox.h"
+#include "core/outbox/outbox.h"
 #include "support/crew.h"
 #include "support/postgres.h"
 #include "support/schema.h"

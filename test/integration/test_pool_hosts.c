@@ -5,7 +5,7 @@
  * hosts in one connect of libpq's that does not block, "listener";
  * without read-write in the string, "writes" (a host that takes no writes is as good as any). */
 #include "base/clock.h"
-#include "core/hints.h"
+#include "core/outbox/hints.h"
 #include "support/crew.h"
 #include "support/postgres.h"
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 #include "support/site.h"
 
 #include "base/macro.h"
-#include "core/executor.h"
-#include "core/outbox.h"
+#include "core/outbox/outbox.h"
+#include "core/work/executor.h"
 #include "modules/auth/auth.h"
 #include "modules/event/live.h"
 #include "support/crew.h"

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "core/app.h"
-#include "core/procedure.h"
-#include "core/router.h"
+#include "core/procedure/procedure.h"
+#include "core/procedure/router.h"
 #include "http/server.h"
 
 struct tc_site_options {

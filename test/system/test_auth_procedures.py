@@ -2,7 +2,7 @@
 each caller may. The tables below are complete: /openapi.json says so.
 
 Seen to fail: with another rule in a row test_views names the row and the caller; with a row whose alias is not compiled
-in core/route.c, every test of that row.
+in core/procedure/route.c, every test of that row.
 """
 import re
 import urllib.parse

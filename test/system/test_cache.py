@@ -1,7 +1,7 @@
 """ETags, and answers that are kept for a moment: never older than what a caller was told.
 
 What each is for, seen by taking it out: without tc_lookup_drop a node's own write is not seen; without the subscription of
-app/server_cache.c the other node answers with what was; with the caller left out of the key (core/lookup.c) a stranger
+app/server_cache.c the other node answers with what was; with the caller left out of the key (core/procedure/lookup.c) a stranger
 sees internal updates; with getIncident not TC_CACHED no answer of it comes from the cache.
 """
 import json

@@ -3,9 +3,9 @@
 Nothing here depends on who is faster: a lock in the database holds the load until the metrics say that everybody has
 asked.
 
-How each was seen to fail: with find_locked (core/cache.c) answering BYPASS instead of WAIT, each caller of the stampede
+How each was seen to fail: with find_locked (core/cache/cache.c) answering BYPASS instead of WAIT, each caller of the stampede
 asked the database; with is_overtaken always false, who asked after the change waited for the older load, and got it;
-without tc_http_request_go_behind in core/answer.c no answer let others go first."""
+without tc_http_request_go_behind in core/procedure/answer.c no answer let others go first."""
 import concurrent.futures
 import contextlib
 

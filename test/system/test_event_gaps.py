@@ -13,7 +13,7 @@ from test_events import write_events
 from waiting import wait_for
 
 LIFECYCLE = "incident.lifecycle.changed"
-REMOVE = pathlib.Path(__file__).parents[2] / "src/core/sql/remove_events.sql"
+REMOVE = pathlib.Path(__file__).parents[2] / "src/core/outbox/sql/remove_events.sql"
 
 
 def forget_events(database):

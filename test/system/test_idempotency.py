@@ -1,6 +1,6 @@
 """Idempotency-Key: one change however often a request is sent, to whichever node, whatever dies in between.
 
-What each is for, seen by taking it out: with nothing stored (core/idempotency.c) every second request makes a second change;
+What each is for, seen by taking it out: with nothing stored (core/procedure/idempotency.c) every second request makes a second change;
 with the answer stored after the commit, in a transaction of its own, a kill in between makes two incidents of one key; with
 claim_key.sql claiming everything the second of two at once hangs behind the first; with a plain hash in place of the keyed one,
 the password test finds it in the table.
@@ -76,7 +76,7 @@ def test_a_conflict_that_lasts_is_an_answer(node):
     """Who was told no is not contradicted by a copy of the request that arrives late: it takes a new key. One conflict
     is found by a question of ours (systems), one in a savepoint (links), one by the database, which fails
     the whole transaction (users). Seen to fail, one by one, without 409 in tc_claim_is_final, and the last without
-    keep_refusal in core/idempotency.c."""
+    keep_refusal in core/procedure/idempotency.c."""
     made = node.api.create("linked")
     password = "correct horse battery staple"
     cases = [("/api/v1/systems", {"name": "Taken"}, "/api/v1/systems/{id}"),

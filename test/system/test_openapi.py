@@ -1,7 +1,7 @@
 """The API's description of itself: valid, complete, true, and good enough to generate a client from.
 
 What each is for, to be seen by breaking it: with a member missing in app/schemas.c test_answers_are_as_described names it; with a field's
-type left out of core/openapi_schema.c the client does not compile; with `security` a string the validator complains.
+type left out of core/openapi/openapi_schema.c the client does not compile; with `security` a string the validator complains.
 """
 import os
 import pathlib

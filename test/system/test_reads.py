@@ -3,8 +3,8 @@
 Nothing here depends on who is faster: a lock in the database holds two reads, one a thread, while the others queue; and
 a second lock, asked for before the first is let go, holds more of them on their way, in two rounds.
 
-How each was seen to fail: without run_many (core/procedure.c) each read is a round of its own; without run_apart in
-core/read.c the whole round of a read that fails got 500, or 503 where SQLSTATE is one that says "try again"; where it ran
+How each was seen to fail: without run_many (core/procedure/procedure.c) each read is a round of its own; without run_apart in
+core/procedure/read.c the whole round of a read that fails got 500, or 503 where SQLSTATE is one that says "try again"; where it ran
 them itself no other thread took any of them; with ATTEMPTS 1 there what was lost with a connection was not asked for
 again; with the first caller of a round taken for all of them, a manager saw what a viewer may."""
 import concurrent.futures

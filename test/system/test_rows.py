@@ -6,7 +6,7 @@ no secret of a caller.
 
 How it was seen to fail: with 404 made a success of what deletes in the catalog, and a wrong pointer in its conflicts,
 test_errors; with the rule of createGroup one that everybody has, test_who_may_call; with createSource in no group, all
-that ask for it at /rest; with the database's own words in the answers of core/call.c, the two about databases."""
+that ask for it at /rest; with the database's own words in the answers of core/procedure/call.c, the two about databases."""
 import concurrent.futures
 import re
 

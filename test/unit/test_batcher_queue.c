@@ -5,7 +5,7 @@
  * has room for. */
 #include "unit.h"
 
-#include "core/batcher_queue.h"
+#include "core/work/batcher_queue.h"
 
 #define KEY "key"
 

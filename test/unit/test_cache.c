@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #include "base/thread.h"
-#include "core/cache.h"
+#include "core/cache/cache.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

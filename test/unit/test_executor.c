@@ -1,8 +1,8 @@
-/* Tests of core/executor.h. */
+/* Tests of core/work/executor.h. */
 #include "unit.h"
 
 #include "base/thread.h"
-#include "core/executor.h"
+#include "core/work/executor.h"
 #include <sched.h>
 #include <stdatomic.h>
 

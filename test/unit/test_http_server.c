@@ -4,7 +4,7 @@
 #include "base/buffer.h"
 #include "base/macro.h"
 #include "client.h"
-#include "core/executor.h"
+#include "core/work/executor.h"
 #include "http/server.h"
 #include "keeper.h"
 #include <stdatomic.h>

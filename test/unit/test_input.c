@@ -1,8 +1,8 @@
-/* Tests of core/input.h: one bad input a row, with the pointer and the words its problem must have. */
+/* Tests of core/procedure/input.h: one bad input a row, with the pointer and the words its problem must have. */
 #include "unit.h"
 
-#include "core/input.h"
-#include "core/validate.h"
+#include "core/procedure/input.h"
+#include "core/procedure/validate.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
-/* Tests of core/procedure.h through a real server: a request a row, and what must come back. */
+/* Tests of core/procedure/procedure.h through a real server: a request a row, and what must come back. */
 #include "unit.h"
 
 #include "base/macro.h"
 #include "client.h"
 #include "core/metrics.h"
-#include "core/read.h"
+#include "core/procedure/read.h"
 #include "toy.h"
 #include <stdio.h>
 #include <string.h>
@@ -175,7 +175,7 @@ static void test_access(void **state)
 }
 
 /* The authenticator sees every header that counts, also when it is asked again on the executor: seen to
- * fail with a header's row taken out of core/credentials.c, and with the copies left out. */
+ * fail with a header's row taken out of core/procedure/credentials.c, and with the copies left out. */
 static void test_credentials(void **state)
 {
 #define SESSION "Cookie: session\r\n"

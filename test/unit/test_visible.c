@@ -1,7 +1,7 @@
-/* Tests of app/visible.h. */
+/* Tests of app/cli/visible.h. */
 #include "unit.h"
 
-#include "app/visible.h"
+#include "app/cli/visible.h"
 #include <string.h>
 
 static const struct {

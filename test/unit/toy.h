@@ -1,7 +1,7 @@
 /* toy.h: a small table of procedures behind a real server, for tests of the router. */
 #pragma once
 
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 
 struct toy {
 	struct tc_executor *work;

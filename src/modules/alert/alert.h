@@ -8,15 +8,15 @@
  * dropped.
  *
  * A row goes with its incident (a foreign key), and TOCSIN_ALERT_RETENTION after it was reported resolved (a
- * rule of core/event_retention.h): an alert that fires then is a new one.
+ * rule of core/outbox/event_retention.h): an alert that fires then is a new one.
  *
- * Reports of all requests are batched (core/batcher.h) under the same lock keys as deduped creates, so
+ * Reports of all requests are batched (core/work/batcher.h) under the same lock keys as deduped creates, so
  * one system never gets two open incidents, from whatever side they come. */
 #pragma once
 
 #include "base/macro.h"
-#include "core/batcher.h"
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
+#include "core/work/batcher.h"
 #include <tocsin/pool.h>
 
 struct tc_alert_intake;

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "core/app.h"
-#include "core/cache.h"
+#include "core/cache/cache.h"
 #include "modules/alert/alert_intake.h"
 #include <stdio.h>
 

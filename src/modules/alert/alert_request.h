@@ -6,7 +6,7 @@
 
 #include "base/macro.h"
 #include "base/uuid.h"
-#include "core/batcher.h"
+#include "core/work/batcher.h"
 #include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>

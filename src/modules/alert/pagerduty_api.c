@@ -12,7 +12,7 @@
  * committed, or dropped as it should be. */
 #include "base/log.h"
 #include "core/app.h"
-#include "core/cache.h"
+#include "core/cache/cache.h"
 #include "modules/alert/alert_intake.h"
 #include "modules/alert/pagerduty.h"
 #include "modules/alert/source.h"

@@ -1,6 +1,6 @@
 /* modules/alert/source_api.c: procedures of sources. All query, so they run on the work executor. */
 #include "core/app.h"
-#include "core/reply.h"
+#include "core/procedure/reply.h"
 #include "modules/alert/alert.h"
 #include "modules/alert/source.h"
 

@@ -1,7 +1,7 @@
 /* modules/auth/auth.h: API keys, sessions, and who a caller is.
  *
  * Model. A key is the text tocsin_<uuid>_<secret>: 32 random bytes as 43 characters of base64url. The
- * database holds only a hash. A key has a role, a role has rules (core/procedure.h). A node keeps the keys
+ * database holds only a hash. A key has a role, a role has rules (core/procedure/procedure.h). A node keeps the keys
  * it verified in memory, so that a request needs no query; a revoke, by any node or the command line,
  * tells every node in its transaction (NOTIFY), and a remembered key lives TC_AUTH_CACHE_TTL_MS at most.
  *
@@ -14,7 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/macro.h"
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 #include <tocsin/pool.h>
 
 struct tc_auth;

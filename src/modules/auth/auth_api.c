@@ -1,6 +1,6 @@
 /* Procedures of API keys. All need auth.key.manage; all query, so they run on the work executor. */
 #include "core/app.h"
-#include "core/reply.h"
+#include "core/procedure/reply.h"
 #include "modules/auth/auth.h"
 
 static const char *const role_choices[] = {"admin", "manager", "viewer", NULL};

@@ -1,7 +1,7 @@
-/* modules/auth/auth_role.h: roles: names for sets of rules (core/procedure.h). Pure. */
+/* modules/auth/auth_role.h: roles: names for sets of rules (core/procedure/procedure.h). Pure. */
 #pragma once
 
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 
 /* Rules that every caller has, with or without a key or a session, unless anonymous reading is off. */
 #define TC_AUTH_DEFAULT_RULES (TC_RULE_INCIDENT_READ | TC_RULE_SYSTEM_READ)

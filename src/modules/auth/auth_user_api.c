@@ -1,8 +1,8 @@
 /* modules/auth/auth_user_api.c: procedures of users. All need auth.user.manage. One that brings a password
  * goes to the hashing thread first, and on to the work executor. */
 #include "core/app.h"
-#include "core/idempotency.h"
-#include "core/reply.h"
+#include "core/procedure/idempotency.h"
+#include "core/procedure/reply.h"
 #include "modules/auth/auth.h"
 #include "modules/auth/auth_password.h"
 #include "modules/auth/auth_user.h"

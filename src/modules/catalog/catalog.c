@@ -2,7 +2,7 @@
 #include "modules/catalog/catalog.h"
 
 #include "base/macro.h"
-#include "core/page.h"
+#include "core/procedure/page.h"
 #include "core/store.h"
 #include "sql_app.h"
 #include <assert.h>

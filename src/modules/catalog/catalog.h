@@ -21,7 +21,7 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 #include <tocsin/tocsin.h>
 
 #define TC_CATALOG_LIST_DEFAULT 50

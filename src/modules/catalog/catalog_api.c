@@ -5,9 +5,9 @@
 #include "modules/catalog/catalog_api.h"
 
 #include "core/app.h"
-#include "core/cache.h"
-#include "core/idempotency.h"
-#include "core/read.h"
+#include "core/cache/cache.h"
+#include "core/procedure/idempotency.h"
+#include "core/procedure/read.h"
 #include "http/url.h"
 #include "modules/catalog/deleter.h"
 #include "sql_app.h"

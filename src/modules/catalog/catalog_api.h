@@ -1,7 +1,7 @@
 /* modules/catalog/catalog_api.h: what the procedures of systems and of groups share. Private to the module. */
 #pragma once
 
-#include "core/reply.h"
+#include "core/procedure/reply.h"
 #include "modules/catalog/catalog.h"
 
 #define TC_CATALOG_SYSTEM_ID_MAX   255

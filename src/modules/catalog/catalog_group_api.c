@@ -2,7 +2,7 @@
  * listSystems. */
 #include "modules/catalog/catalog_api.h"
 
-#include "core/cache.h"
+#include "core/cache/cache.h"
 
 static void run_list(struct tc_call *call)
 {

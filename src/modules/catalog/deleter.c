@@ -2,7 +2,7 @@
  * the locks before it. */
 #include "modules/catalog/deleter.h"
 
-#include "core/idempotency.h"
+#include "core/procedure/idempotency.h"
 #include "modules/catalog/catalog.h"
 #include "modules/incident/creator.h"
 #include "pg/array.h"

@@ -13,7 +13,7 @@
  * wherever a deletion stops. One that stopped (a crash, a key that was not granted) leaves a system with less
  * history; another deletion goes on from there.
  *
- * The end is an item of a batcher (core/batcher.h): while the key, or a row, is held elsewhere it waits in the key's
+ * The end is an item of a batcher (core/work/batcher.h): while the key, or a row, is held elsewhere it waits in the key's
  * queue, without a thread, and without a connection but that of a waiter, if it has one.
  *
  * Order of locks. The key; incidents, by id, waiting; the system's row, against everybody who would name it; then,
@@ -31,7 +31,7 @@
 #pragma once
 
 #include "base/macro.h"
-#include "core/batcher.h"
+#include "core/work/batcher.h"
 #include <tocsin/tocsin.h>
 
 #define TC_CATALOG_HISTORY_BATCH 500  /* incidents of one transaction */

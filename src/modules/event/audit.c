@@ -1,7 +1,7 @@
 /* modules/event/audit.c: the audit trail: a copy of the outbox that outlives it (sql/0010_audit.sql). */
 #include "modules/event/event.h"
 
-#include "core/page.h"
+#include "core/procedure/page.h"
 #include "core/store.h"
 #include "sql_app.h"
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* modules/event/event.h: procedures streamEvents and listAuditTrail, and the reader behind the latter. */
 #pragma once
 
-#include "core/event_reader.h"
-#include "core/procedure.h"
+#include "core/outbox/event_reader.h"
+#include "core/procedure/procedure.h"
 
 /* Events copied in a transaction, which holds back the readers of the outbox for some milliseconds. */
 #define TC_EVENT_AUDIT_COPY_MAX 1000u

@@ -1,6 +1,6 @@
 /* modules/event/event_api.c: the procedures of live streams and of the audit trail. */
 #include "core/app.h"
-#include "core/reply.h"
+#include "core/procedure/reply.h"
 #include "http/stream.h"
 #include "modules/auth/auth_session.h"
 #include "modules/event/event.h"

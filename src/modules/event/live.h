@@ -6,7 +6,7 @@
  * is given that and is live from then on. If not, it catches up first: pages of events are read from the database
  * on the work executor, the next one when the connection has taken the last, until the ring has what
  * is left. There is no moment between the two at which an event could be missed: both are one order
- * of events (core/events.h), and a stream goes live under the mutex under which the ring grows.
+ * of events (core/outbox/events.h), and a stream goes live under the mutex under which the ring grows.
  *
  * A place is TRANSACTION.SEQUENCE of an event, or that and ".1" between the two things a stream is told
  * of it (its kind, and incident.lifecycle.changed): text that only we understand, good on every node.
@@ -21,8 +21,8 @@
  * Threads: any. Nothing here blocks but free. */
 #pragma once
 
-#include "core/outbox.h"
-#include "core/procedure.h"
+#include "core/outbox/outbox.h"
+#include "core/procedure/procedure.h"
 
 struct tc_event_live;
 

@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
-#include "core/events.h"
+#include "core/outbox/events.h"
 #include "http/stream.h"
 
 #define TC_EVENT_PLACE_SIZE 44 /* text, NUL included */

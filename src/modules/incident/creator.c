@@ -4,8 +4,8 @@
  * for one key in a batch the first leads: only it goes to the database, and the others share its answer. */
 #include "modules/incident/creator.h"
 
-#include "core/idempotency.h"
-#include "core/procedure.h"
+#include "core/procedure/idempotency.h"
+#include "core/procedure/procedure.h"
 #include "modules/incident/draft.h"
 #include "pg/array.h"
 #include "pg/query.h"

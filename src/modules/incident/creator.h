@@ -1,4 +1,4 @@
-/* modules/incident/creator.h: deduped creates, batched (core/batcher.h): of all requests for one key
+/* modules/incident/creator.h: deduped creates, batched (core/work/batcher.h): of all requests for one key
  * system, on all nodes, exactly one opens an incident while none is open; the others get that one.
  *
  * The lock key of a system is TC_INCIDENT_DEDUPE_KEY_PREFIX and its id, shared with the reference's nodes
@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/macro.h"
-#include "core/batcher.h"
+#include "core/work/batcher.h"
 #include <stdbool.h>
 
 #define TC_INCIDENT_DEDUPE_KEY_PREFIX "incident.dedupe-open-for-system:"

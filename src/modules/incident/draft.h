@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/uuid.h"
-#include "core/procedure.h"
+#include "core/procedure/procedure.h"
 #include <stdbool.h>
 #include <tocsin/error.h>
 

@@ -2,8 +2,8 @@
 #include "modules/incident/incident_api.h"
 
 #include "core/app.h"
-#include "core/cache.h"
-#include "core/read.h"
+#include "core/cache/cache.h"
+#include "core/procedure/read.h"
 #include "modules/incident/incident_internal.h"
 #include "sql_app.h"
 

@@ -1,7 +1,7 @@
 /* modules/incident/incident_api.h: inside the room: what the procedures share. */
 #pragma once
 
-#include "core/reply.h"
+#include "core/procedure/reply.h"
 #include "modules/incident/incident.h"
 
 #define TC_INCIDENT_TITLE_MAX       500

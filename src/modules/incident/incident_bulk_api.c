@@ -2,7 +2,7 @@
 #include "modules/incident/incident_api.h"
 
 #include "base/memory.h"
-#include "core/cache.h"
+#include "core/cache/cache.h"
 #include <stdlib.h>
 
 #define IDS_MAX     1000

@@ -2,7 +2,7 @@
 #include "modules/incident/incident_internal.h"
 
 #include "base/uuid.h"
-#include "core/page.h"
+#include "core/procedure/page.h"
 #include "sql_app.h"
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * them sees all of them, edit histories included. */
 #include "modules/incident/incident_api.h"
 
-#include "core/cache.h"
+#include "core/cache/cache.h"
 #include "http/url.h"
 #include "modules/incident/incident.h"
 #include <stdio.h>

@@ -1,0 +1,2 @@
+-- Asks for hints (core/outbox/hints.h).
+listen tocsin

@@ -1,2 +1,0 @@
--- Asks for hints (core/hints.h).
-listen tocsin
