@@ -1,10 +1,10 @@
 /* test/integration/test_batcher.c: natural batching under advisory locks, with a `run` of our own.
  *
- * How each was seen to fail: a batch that fails as a whole and is not retried one by one fails the good
- * items with the bad one; without the workers' retry of contended keys, the freed key waits for the held one;
- * without looking at `exclusive`, equal items meet in a batch; finished in the order of the batch, followers come
- * before what they should let go first; without the count in key_leave, collect or push, those who wait by that way
- * are missing; without that of timeouts, all who were refused. */
+ * How each was seen to fail: a batch that fails as a whole and is not retried one by one fails the good items with the bad
+ * one; with is_over_time never true, a silent database is asked four times; without the workers' retry of contended keys,
+ * the freed key waits for the held one; without looking at `exclusive`, equal items meet in a batch; finished in the order
+ * of the batch, followers come before what they should let go first; without the count in key_leave, collect or push,
+ * those who wait by that way are missing; without that of timeouts, all who were refused. */
 #include "base/memory.h"
 #include "base/thread.h"
 #include "core/work/batcher.h"
@@ -25,10 +25,12 @@
 /* For keys that are held; those that are free are to be had within it, on a busy machine too. */
 #define HELD_MS 1500u
 
+static unsigned retry_ms; /* of the next batcher */
+
 struct thing {
 	struct tc_item item;
 	char key[32];
-	enum { GOOD, BAD, LEADER_FAILS, KILLS_BACKEND_ONCE } kind;
+	enum { GOOD, BAD, LEADER_FAILS, KILLS_BACKEND_ONCE, GETS_NO_ANSWER } kind;
 	atomic_uint runs, finishes;
 };
 
@@ -97,6 +99,9 @@ static int run_thing(PGconn *pg, struct thing *thing, const char *wait_key,
 		thing->item.state = TC_ITEM_AGAIN;
 	else if (thing->kind == KILLS_BACKEND_ONCE && runs == 1)
 		return execute(pg, "select pg_terminate_backend(pg_backend_pid())", NULL, error);
+	else if (thing->kind == GETS_NO_ANSWER &&
+		 !execute(pg, "select pg_sleep(0.01)", NULL, error))
+		return tocsin_error_set(error, TOCSIN_E_UNAVAILABLE, "no answer in time");
 	return TOCSIN_OK;
 }
 
@@ -155,6 +160,7 @@ static struct fixture *start(unsigned workers, unsigned waiters, unsigned queue_
 					     .queue_max = queue_max,
 					     .batch_max = 100,
 					     .wait_timeout_ms = wait_ms,
+					     .retry_ms = retry_ms,
 					     .run = run,
 					     .finish = finish,
 					     .userdata = f};
@@ -290,6 +296,23 @@ static void test_bad_item_harms_no_other(void **state)
 	assert_int_equal(count_state(f, 0, 60, TC_ITEM_FAILED), 2);
 	assert_int_equal(count_state(f, 0, 60, TC_ITEM_DONE), 58);
 	assert_int_equal(f->things[20].item.error.code, TOCSIN_E_DATABASE);
+	stop(f);
+}
+
+/* Who waited as long as a query may take is not made to wait for it three times more. */
+static void test_a_silent_database_is_asked_once(void **state)
+{
+	struct fixture *f;
+
+	(void)state;
+	retry_ms = 5;
+	f = start(1, 1, ITEMS_MAX, TC_PATIENCE_MS);
+	retry_ms = 0;
+	f->things[0].kind = GETS_NO_ANSWER;
+	submit_many(f, 0, 1, "key");
+	assert_true(tc_gate_wait(&f->finished, 1));
+	assert_int_equal(f->things[0].item.state, TC_ITEM_FAILED);
+	assert_int_equal(atomic_load(&f->things[0].runs), 1);
 	stop(f);
 }
 
@@ -463,6 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_item_once),
 		cmocka_unit_test(test_bad_item_harms_no_other),
+		cmocka_unit_test(test_a_silent_database_is_asked_once),
 		cmocka_unit_test(test_hot_key_costs_one_connection),
 		cmocka_unit_test(test_held_key_times_out),
 		cmocka_unit_test(test_waits_are_counted),

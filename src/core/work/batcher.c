@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "core/metrics.h"
 #include "core/work/batcher_queue.h"
+#include "pg/query.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,11 @@ struct tc_batcher {
 
 /* --- running; without the mutex --- */
 
+struct attempts {
+	const char *wait_key;
+	uint64_t until_ms; /* when the last begins */
+};
+
 static void fail_items(struct tc_batch *batch, unsigned from, const struct tocsin_error *error)
 {
 	for (unsigned i = from; i < batch->count; i++) {
@@ -58,33 +64,40 @@ static int run_items(struct tc_batcher *b, struct tc_item **items, unsigned coun
 	return r;
 }
 
+/* The database does not answer; who waits has done so for long, and the next attempt would take as long. */
+static bool is_over_time(int result, uint64_t retry_until_ms)
+{
+	return result == TOCSIN_E_UNAVAILABLE && tc_clock_ms() >= retry_until_ms;
+}
+
 /* One item by itself, again while another attempt may help. What a lost connection leaves unknown, the
  * next attempt finds out: `run` recognises its own earlier success. */
-static int run_alone(struct tc_batch *batch, unsigned index, const char *wait_key, bool *ret_ran,
-		     struct tocsin_error *error)
+static int run_alone(struct tc_batch *batch, unsigned index, const struct attempts *attempts,
+		     bool *ret_ran, struct tocsin_error *error)
 {
 	int r = TOCSIN_OK;
 
 	for (unsigned attempt = 0; attempt < TC_BATCHER_ATTEMPTS; attempt++) {
-		r = run_items(batch->batcher, &batch->items[index], 1, wait_key, ret_ran, error);
-		if (!*ret_ran ||
+		r = run_items(batch->batcher, &batch->items[index], 1, attempts->wait_key, ret_ran,
+			      error);
+		if (!*ret_ran || is_over_time(r, attempts->until_ms) ||
 		    (r != TOCSIN_E_UNAVAILABLE && r != TOCSIN_E_RETRY && r != TOCSIN_E_DEADLOCK))
 			break;
 	}
 	return r;
 }
 
-static void run_one_by_one(struct tc_batch *batch, const char *wait_key)
+static void run_one_by_one(struct tc_batch *batch, const struct attempts *attempts)
 {
 	struct tocsin_error error;
 
 	for (unsigned i = 0; i < batch->count; i++) {
 		bool has_run;
-		int r = run_alone(batch, i, wait_key, &has_run, &error);
+		int r = run_alone(batch, i, attempts, &has_run, &error);
 
 		if (r == TOCSIN_OK)
 			continue;
-		if (r == TOCSIN_E_LOCK_TIMEOUT && wait_key) {
+		if (r == TOCSIN_E_LOCK_TIMEOUT && attempts->wait_key) {
 			batch->items[i]->state = TC_ITEM_BUSY;
 			continue;
 		}
@@ -100,6 +113,7 @@ static void run_one_by_one(struct tc_batch *batch, const char *wait_key)
 static void batch_run(struct tc_batch *batch, const char *wait_key)
 {
 	struct tc_batcher *b = batch->batcher;
+	const struct attempts attempts = {wait_key, tc_clock_ms() + b->options.retry_ms};
 	struct tocsin_error error;
 	bool has_run;
 	int r;
@@ -112,10 +126,10 @@ static void batch_run(struct tc_batch *batch, const char *wait_key)
 	    wait_key) { /* those whose time is over fail when settled */
 		for (unsigned i = 0; i < batch->count; i++)
 			batch->items[i]->state = TC_ITEM_BUSY;
-	} else if (!has_run) {
+	} else if (!has_run || is_over_time(r, attempts.until_ms)) {
 		fail_items(batch, 0, &error);
 	} else {
-		run_one_by_one(batch, wait_key);
+		run_one_by_one(batch, &attempts);
 	}
 }
 
@@ -288,6 +302,8 @@ int tc_batcher_new(struct tc_batcher **ret_batcher, const struct tc_batcher_opti
 	if (!b)
 		return tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory");
 	b->options = *options;
+	if (b->options.retry_ms == 0)
+		b->options.retry_ms = TC_QUERY_TIMEOUT_MS;
 	tc_mutex_init(&b->mutex);
 	tc_cond_init(&b->work);
 	tc_cond_init(&b->contest);

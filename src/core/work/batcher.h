@@ -6,7 +6,8 @@
  * ones, commit. Items whose key was locked elsewhere come back as TC_ITEM_BUSY: they move to that
  * key's queue, where exactly one lock-pool connection waits for the key (in transaction), takes all
  * items that queued meanwhile, and runs them alone. A batch that fails is retried one item at a time,
- * so that one bad item harms no other; nothing is finished before its commit.
+ * so that one bad item harms no other, unless the database was silent for that long; nothing is finished before its
+ * commit.
  *
  * Invariants: an item is in exactly one place: incoming queue, a running batch, or a key's queue;
  * it is finished exactly once; at most `waiters_max` connections wait for keys, one a key at most. */
@@ -47,6 +48,9 @@ struct tc_batcher_options {
 	unsigned batch_max;   /* items in one batch */
 	unsigned
 		wait_timeout_ms; /* an item waits for its contended key at most this long: LOCK_TIMEOUT */
+	/* A batch whose connection was lost, or whose answer did not come, is not tried again after this long: its items
+	 * fail. 0: TC_QUERY_TIMEOUT_MS, so that one that waited for as long as a query may take is not */
+	unsigned retry_ms;
 	/* Runs items in one transaction, on `connection`; sets each item's state, DONE or BUSY or AGAIN
 	 * or FAILED. `wait_key`: wait for this key first (it is every item's key). A failure of the
 	 * whole is returned: nothing was committed (or, for a lost connection, it is not known). */
