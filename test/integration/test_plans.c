@@ -124,13 +124,12 @@ static const struct tc_plan event[] = {
 	{&tc_sql_event_remove_audit, "(1, 100)"},
 };
 
-static const struct tc_plan core[] = {
+static const struct tc_plan outbox[] = {
 	/* The first start on a restored dump: every event changes. */
 	{&tc_sql_outbox_adopt_events, NULL},
 	{&tc_sql_outbox_adopt_horizon, NULL},
 	{&tc_sql_outbox_adopt_readers, NULL},
 	{&tc_sql_outbox_adopt_lock, NULL},
-	{&tc_sql_procedure_claim_key, "('x')"},
 	{&tc_sql_outbox_events_foreign, ""},
 	{&tc_sql_outbox_events_held, ""},
 	{&tc_sql_outbox_events_lag, "(" UNREAD ", 100)"},
@@ -138,7 +137,6 @@ static const struct tc_plan core[] = {
 	{&tc_sql_outbox_events_start, "(100)"},
 	{&tc_sql_outbox_fetch_events, "(" UNREAD ", 500)"},
 	{&tc_sql_outbox_fetch_events_brief, "(" UNREAD ", 500)"},
-	{&tc_sql_procedure_find_answer, "(" HASH(5) ", 86400)"},
 	{&tc_sql_outbox_keep_horizon, ""},
 	{&tc_sql_outbox_listen, NULL}, /* has no plan */
 	{&tc_sql_outbox_notify, "('x')"},
@@ -146,9 +144,14 @@ static const struct tc_plan core[] = {
 	{&tc_sql_outbox_reader_lock, "('audit')"},
 	{&tc_sql_outbox_reader_register, "('new', true)"},
 	{&tc_sql_outbox_reader_span, "('audit', 500)"},
-	{&tc_sql_procedure_remove_answers, "(1, 100)"},
 	{&tc_sql_outbox_remove_events, "(1, 100)"},
 	{&tc_sql_outbox_retention_lock, ""},
+};
+
+static const struct tc_plan procedure[] = {
+	{&tc_sql_procedure_claim_key, "('x')"},
+	{&tc_sql_procedure_find_answer, "(" HASH(5) ", 86400)"},
+	{&tc_sql_procedure_remove_answers, "(1, 100)"},
 	{&tc_sql_procedure_store_answers,
 	 "(array[" HASH(new) "], array[" HASH(new) "], '{200}', '{NULL}', "
 						   "array[''::bytea], 86400)"},
@@ -159,7 +162,8 @@ static const struct tc_plan_room rooms[] = {
 	{"alert", "modules/alert", alert, TC_ARRAY_LENGTH(alert)},
 	{"auth", "modules/auth", auth, TC_ARRAY_LENGTH(auth)},
 	{"event", "modules/event", event, TC_ARRAY_LENGTH(event)},
-	{"core", "core", core, TC_ARRAY_LENGTH(core)},
+	{"outbox", "core/outbox", outbox, TC_ARRAY_LENGTH(outbox)},
+	{"procedure", "core/procedure", procedure, TC_ARRAY_LENGTH(procedure)},
 };
 
 /* One of a thousand incidents is open, one of a thousand alerts fires; a group has 50 systems. Foreign keys are not
