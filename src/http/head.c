@@ -5,13 +5,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* What the library keeps of each header and parameter beside its text; and the most that an answer's headers take.
+/* What the library keeps of each header, cookie and parameter beside its text; and the most that an answer's headers take.
  * Without room for these it closes the connection without a word, though the request was carried out. */
 #define RECORD_SIZE    ((size_t)64)
 #define ANSWER_RESERVE ((size_t)768)
 
 struct head {
 	unsigned records;
+	size_t copies; /* bytes of values that the library keeps once more */
 	unsigned lengths;
 	const char *flaw;
 };
@@ -40,6 +41,8 @@ static enum MHD_Result check_header(void *userdata, enum MHD_ValueKind kind, con
 	size_t end = is_length ? strlen(length) : is_coding ? strlen(coding) : strlen(name);
 
 	head->lengths += is_length || is_coding;
+	if (strcasecmp(name, "Cookie") == 0)
+		head->copies += strlen(value) + 1;
 	if (name[end] || strpbrk(name, " \t"))
 		head->flaw = "The name, colon and value of a header must be on one line, and no "
 			     "space before the colon";
@@ -52,7 +55,7 @@ static bool is_too_large(struct MHD_Connection *connection, const struct head *h
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	size_t size = info ? info->header_size : 0;
+	size_t size = (info ? info->header_size : 0) + head->copies;
 
 	return size + head->records * RECORD_SIZE > TC_HTTP_CONNECTION_MEMORY - ANSWER_RESERVE;
 }
@@ -65,6 +68,7 @@ unsigned tc_http_head_check(struct MHD_Connection *connection, const char **ret_
 
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, check_header, &head);
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, count, &head);
+	MHD_get_connection_values(connection, MHD_COOKIE_KIND, count, &head);
 	if (!head.flaw && head.lengths > 1)
 		head.flaw = "The length of the body must be said once: one Content-Length, or "
 			    "Transfer-Encoding";

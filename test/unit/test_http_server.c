@@ -159,6 +159,22 @@ static void send_head(int fd, size_t count, size_t length)
 	client_send(fd, "Content-Length: 2\r\n\r\n{}", 23);
 }
 
+/* `count` cookies of `length` bytes, in one header. */
+static void send_cookies(int fd, size_t count, size_t length)
+{
+	char text[12000];
+	size_t size =
+		(size_t)snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: test\r\nCookie: ");
+
+	for (size_t i = 0; i < count; i++, size += length) {
+		memset(text + size, 'c', length);
+		memcpy(text + size + length / 2, "=", 1);
+		memcpy(text + size + length - 2, "; ", 2);
+	}
+	client_send(fd, text, size);
+	client_send(fd, "\r\nContent-Length: 2\r\n\r\n{}", 25);
+}
+
 /* Whatever is carried out is answered; what is too large is 431, or at the very end of the memory closed. Seen to fail
  * without is_too_large: some 200 bytes before that end requests were carried out, and their connection closed. */
 static void test_head_bound(void **state)
@@ -190,6 +206,31 @@ static void test_head_bound(void **state)
 		answered += reply.status == 200;
 		assert_int_equal(served, answered);
 	}
+	assert_null(tc_http_server_free(server, 1000));
+}
+
+/* The library keeps them once more than other headers. Seen to fail with nothing counted for that. */
+static void test_cookies_bound(void **state)
+{
+	static const size_t lengths[] = {20, 80, 160, 320};
+	struct tc_http_server *server = start_server(count_and_echo, NULL, 1);
+	unsigned answered = 0, refused = 0;
+	struct reply reply;
+
+	(void)state;
+	served = 0;
+	for (size_t i = 0; i < TC_ARRAY_LENGTH(lengths); i++)
+		for (size_t count = 1; count * lengths[i] < 6000; count++) {
+			int fd = client_connect(tc_http_server_url(server));
+
+			send_cookies(fd, count, lengths[i]);
+			client_read(fd, false, &reply);
+			close(fd);
+			answered += reply.status == 200;
+			refused += reply.status == 431;
+			assert_int_equal(served, answered);
+		}
+	assert_true(answered > 100 && refused > 50);
 	assert_null(tc_http_server_free(server, 1000));
 }
 
@@ -365,6 +406,7 @@ int main(void)
 		cmocka_unit_test(test_url_that_is_not_utf8),
 		cmocka_unit_test(test_where_a_request_ends),
 		cmocka_unit_test(test_head_bound),
+		cmocka_unit_test(test_cookies_bound),
 		cmocka_unit_test(test_body_bound),
 		cmocka_unit_test(test_body_refused_early),
 		cmocka_unit_test(test_answers_from_another_thread),
