@@ -42,7 +42,8 @@ static void greet(struct tc_event_viewer *viewer, const char *event)
 /* --- going live; whoever has the turn --- */
 
 /* Gives what the ring holds after the viewer's place, and makes it live. False: the ring does not hold
- * everything after it, or it is ahead of us, and the database has not said that it can be. */
+ * everything after it; or it was not told us and is perhaps of another history, and the database has not said that it is
+ * not. */
 static bool go_live(struct tc_event_viewer *viewer)
 {
 	struct tc_event_live *live = viewer->live;
@@ -54,7 +55,7 @@ static bool go_live(struct tc_event_viewer *viewer)
 		viewer->place = live->ring.end;
 	viewer->has_place = true;
 	if (tc_event_place_compare(&viewer->place, &live->ring.start) < 0 ||
-	    (!viewer->is_checked && tc_event_place_compare(&viewer->place, &live->ring.end) > 0))
+	    (!viewer->is_checked && !tc_event_ring_knows(&live->ring, &viewer->place)))
 		return false;
 	greet(viewer, NULL);
 	tc_list_each (node, &live->ring.batches)

@@ -160,7 +160,8 @@ bool tc_event_batches_make(const struct tc_event *events, unsigned count,
 	return finish_batch(maker);
 }
 
-size_t tc_event_batch_find(const struct tc_event_batch *batch, const struct tc_event_place *place)
+/* The first mark after a place; their count, if there is none. */
+static unsigned find_next(const struct tc_event_batch *batch, const struct tc_event_place *place)
 {
 	unsigned low = 0, high = batch->count;
 
@@ -172,7 +173,14 @@ size_t tc_event_batch_find(const struct tc_event_batch *batch, const struct tc_e
 		else
 			high = middle;
 	}
-	return low < batch->count ? batch->marks[low].offset : tc_http_chunk_length(batch->chunk);
+	return low;
+}
+
+size_t tc_event_batch_find(const struct tc_event_batch *batch, const struct tc_event_place *place)
+{
+	unsigned next = find_next(batch, place);
+
+	return next < batch->count ? batch->marks[next].offset : tc_http_chunk_length(batch->chunk);
 }
 
 /* --- the ring --- */
@@ -219,6 +227,28 @@ void tc_event_ring_trim(struct tc_event_ring *ring)
 	while (ring->batches_count > TC_EVENT_RING_BATCHES_MAX || ring->count > RING_COUNT_MAX ||
 	       ring->size > RING_SIZE_MAX)
 		drop_oldest(ring);
+}
+
+static bool is_mark(const struct tc_event_batch *batch, const struct tc_event_place *place)
+{
+	unsigned next = find_next(batch, place);
+
+	return next > 0 && tc_event_place_compare(&batch->marks[next - 1].place, place) == 0;
+}
+
+bool tc_event_ring_knows(const struct tc_event_ring *ring, const struct tc_event_place *place)
+{
+	if (tc_event_place_compare(place, &ring->start) == 0 ||
+	    tc_event_place_compare(place, &ring->end) == 0)
+		return true;
+	tc_list_each (node, &ring->batches) {
+		const struct tc_event_batch *batch =
+			tc_list_entry(node, struct tc_event_batch, node);
+
+		if (is_mark(batch, place))
+			return true;
+	}
+	return false;
 }
 
 void tc_event_ring_restart(struct tc_event_ring *ring, const struct tc_event_position *end)

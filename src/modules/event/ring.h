@@ -60,5 +60,7 @@ void tc_event_ring_deinit(struct tc_event_ring *ring);
 void tc_event_ring_append(struct tc_event_ring *ring, struct tc_list *batches,
 			  const struct tc_event_position *end);
 void tc_event_ring_trim(struct tc_event_ring *ring);
+/* Whether it has been at that place itself. One that only lies in it by its numbers may be of what the database lost. */
+bool tc_event_ring_knows(const struct tc_event_ring *ring, const struct tc_event_place *place);
 /* Forgets everything: from now on it holds what comes after `end`. */
 void tc_event_ring_restart(struct tc_event_ring *ring, const struct tc_event_position *end);
