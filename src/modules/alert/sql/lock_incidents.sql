@@ -11,7 +11,7 @@ with item as (
 	select *
 	from unnest($1::text[], $2::text[], $3::text[], $4::integer[])
 		as i (source, dedup_key, system_id, key)
-	where (current_setting('tocsin.locked')::boolean[])[key]
+	where ((select current_setting('tocsin.locked')::boolean[]))[key]
 ), held as materialized (
 	select id
 	from incidents

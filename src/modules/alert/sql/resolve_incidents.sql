@@ -13,7 +13,7 @@ with reported as (
 	select i.id, i.status, i.severity, r.actor, r.actor_name, row_number() over (order by i.id) as place
 	from incidents i
 	join reported r on r.incident_id = i.id
-	where i.id = any (current_setting('tocsin.held')::uuid[])
+	where i.id = any ((select current_setting('tocsin.held')::uuid[])::uuid[])
 		and exists (select from alert_incidents o where o.incident_id = i.id)
 		and not exists (select from alerts a where a.incident_id = i.id and a.state = 'firing')
 ), resolved as (
