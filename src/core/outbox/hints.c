@@ -234,6 +234,8 @@ static bool serve(struct tc_hints *hints)
 	for (unsigned i = 0; i < hints->hosts; i++) {
 		if (serve_once(hints))
 			return true;
+		if (wait_for(hints, -1, 0, tc_clock_ms()) == WAIT_STOP)
+			break; /* the next one's name would be looked up first */
 		hints->host = (hints->host + 1) % hints->hosts;
 	}
 	return false;

@@ -1,4 +1,4 @@
--- Events of one thing in the order of its changes.
+-- Events of one incident in the order of its changes.
 --
 -- A transaction gets its number before it has waited for a row: of two that change one incident, the one with the lower
 -- number may be the later. So an event counts from the newest transaction that was over when the statement which wrote it
