@@ -60,72 +60,84 @@ def test_a_node_that_was_stopped_for_too_long(start, database):
                 assert [reader.next().name, reader.next().name] == ["incident.resolved", LIFECYCLE]
 
 
-def test_a_database_that_lost_what_it_had():
-    """As after a failover to a standby that was behind: transactions are counted from an earlier one on. Streams get
-    events.gap, and are told of what comes, although it has lower numbers than what they know. Seen to be told nothing
-    when a position was known unless something after it was removed."""
+class Lossy:
+    """A node on a database that loses what a stream of the node has been told: as after a failover to a standby that was
+    behind, transactions are counted from an earlier one on."""
+
+    def __init__(self, cluster, database, node):
+        self.cluster, self.database, self.node, self.stream = cluster, database, node, None
+        self.behind = cluster.folder / "behind"
+
+    def keep(self):
+        """What the database will be again."""
+        self.cluster.stop()
+        subprocess.run(["cp", "-a", self.cluster.data, self.behind], check=True)
+        self.cluster.start()
+        wait_for(self.node.is_ready, "the node serves again")
+
+    def tell(self):
+        """Creates incidents; the last one's id, and its last event."""
+        made = [self.node.api.create(f"lost-{number}")["id"] for number in range(50)]
+        told = self.stream.until(lambda event: event.data["incidentId"] == made[-1] and event.name == LIFECYCLE)
+        return made[-1], told[-1]
+
+    def lose(self):
+        self.cluster.stop()
+        subprocess.run(["rm", "-r", self.cluster.data], check=True)
+        self.behind.rename(self.cluster.data)
+        self.cluster.start()
+
+    def hear_gap(self):
+        assert self.stream.next().name == "events.gap"
+        wait_for(self.node.is_ready, "the node serves again")
+
+    def go_on(self):
+        """The stream is told of what comes, although it has lower numbers than what was told."""
+        kept = self.node.api.create("kept")["id"]
+        assert [self.stream.next().data["incidentId"] for _ in range(2)] == [kept, kept]
+
+
+@pytest.fixture(name="lossy")
+def fixture_lossy():
     with Cluster(settings={"fsync": "off"}) as cluster, cluster.database("lossy") as database:
         with Server(database_url=database.url) as node:
-            node.start()
-            behind = cluster.folder / "behind"
-            cluster.stop()
-            subprocess.run(["cp", "-a", cluster.data, behind], check=True)
-            cluster.start()
-            wait_for(node.is_ready, "the node serves again")
-            with Stream(node.anonymous) as stream:
-                made = [node.api.create(f"lost-{number}")["id"] for number in range(50)]
-                stream.until(lambda event: event.data["incidentId"] == made[-1] and event.name == LIFECYCLE)
-                cluster.stop()
-                subprocess.run(["rm", "-r", cluster.data], check=True)
-                behind.rename(cluster.data)
-                cluster.start()
-                gap = stream.next()
-                assert gap.name == "events.gap"
-                wait_for(node.is_ready, "the node serves again")
-                kept = node.api.create("kept")["id"]
-                told = [stream.next(), stream.next()]
-                assert [event.data["incidentId"] for event in told] == [kept, kept]
-                assert node.api.get(f"/api/v1/incidents/{made[-1]}").status == 404
+            lossy = Lossy(cluster, database, node.start())
+            lossy.keep()
+            with Stream(node.anonymous) as lossy.stream:
+                yield lossy
+
+
+def test_a_database_that_lost_what_it_had(lossy):
+    """Seen to be told nothing when a position was known unless something after it was removed."""
+    gone, _ = lossy.tell()
+    lossy.lose()
+    lossy.hear_gap()
+    lossy.go_on()
+    assert lossy.node.api.get(f"/api/v1/incidents/{gone}").status == 404
 
 
 GO_ON = "do $$ begin for i in 1..1000 loop perform pg_current_xact_id(); commit; end loop; end $$"
 
 
-def test_a_database_that_lost_what_it_had_and_went_on():
-    """As above, and others wrote so much before the node looked that its place is no longer of the future: what they wrote
-    first has lower numbers. Seen to be told nothing while a place was known unless something after it was removed, or it
-    was of the future."""
-    with Cluster(settings={"fsync": "off"}) as cluster, cluster.database("lossy") as database:
-        with Server(database_url=database.url) as node:
-            node.start()
-            behind = cluster.folder / "behind"
-            cluster.stop()
-            subprocess.run(["cp", "-a", cluster.data, behind], check=True)
-            cluster.start()
-            wait_for(node.is_ready, "the node serves again")
-            with Stream(node.anonymous) as stream:
-                made = [node.api.create(f"lost-{number}")["id"] for number in range(50)]
-                lost = stream.until(lambda event: event.data["incidentId"] == made[-1] and event.name == LIFECYCLE)[-1]
-                node.process.send_signal(signal.SIGSTOP)
-                try:
-                    cluster.stop()
-                    subprocess.run(["rm", "-r", cluster.data], check=True)
-                    behind.rename(cluster.data)
-                    cluster.start()
-                    [missed] = write_events(database, 1)
-                    cluster.execute(GO_ON)
-                finally:
-                    node.process.send_signal(signal.SIGCONT)
-                assert stream.next().name == "events.gap", missed
-                wait_for(node.is_ready, "the node serves again")
-                for place in (lost.id, f"{lost.id}.1"):
-                    with Stream(node.anonymous, last_id=place) as back:
-                        assert back.next().name == "events.gap"
-                kept = node.api.create("kept")["id"]
-                assert [stream.next().data["incidentId"] for _ in range(2)] == [kept, kept]
-                # What the node has in memory reaches beyond the place by now. Seen to go on from there without a word.
-                with Stream(node.anonymous, last_id=lost.id) as back:
-                    assert back.next().name == "events.gap"
+def test_a_database_that_lost_what_it_had_and_went_on(lossy):
+    """Others wrote so much before the node looked that its place is no longer of the future: what they wrote first has lower
+    numbers. Seen to be told nothing while a place was known unless something after it was removed, or it was of the
+    future; and a client to go on from a place that was lost, when the node has more than that in memory."""
+    _, lost = lossy.tell()
+    lossy.node.process.send_signal(signal.SIGSTOP)
+    try:
+        lossy.lose()
+        write_events(lossy.database, 1)
+        lossy.cluster.execute(GO_ON)
+    finally:
+        lossy.node.process.send_signal(signal.SIGCONT)
+    lossy.hear_gap()
+    for place in (lost.id, f"{lost.id}.1"):
+        with Stream(lossy.node.anonymous, last_id=place) as back:
+            assert back.next().name == "events.gap"
+    lossy.go_on()
+    with Stream(lossy.node.anonymous, last_id=lost.id) as back:
+        assert back.next().name == "events.gap"
 
 
 def removed(database):
