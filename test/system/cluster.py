@@ -204,15 +204,14 @@ class Cluster:
         self.process.wait()
         wait_for(lambda: not any(map(is_running, family)), "PostgreSQL's processes are gone")
 
-    def stop(self):
+    def stop(self, how=signal.SIGINT):
+        """A fast shutdown; with SIGQUIT an immediate one, which waits for nobody: for data that go anyway."""
         if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)  # fast shutdown
+            self.process.send_signal(how)
             self.process.wait(START_S)
 
     def close(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGQUIT)  # immediate: the directory goes anyway
-            self.process.wait(START_S)
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def execute(self, statement):

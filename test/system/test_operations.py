@@ -180,11 +180,12 @@ def test_pgbouncer_with_sessions(cluster, database, tmp_path):
             inner = f"{BINARY} lock run --no-wait key -- true; test $? = 75"
             done = run("lock", "run", "--no-wait", "key", "--", "sh", "-c", inner, DATABASE_URL=url)
             assert done.returncode == 0, done
-            with subprocess.Popen([BINARY, "events", "--limit=1"], stdout=subprocess.PIPE, text=True,
+            with subprocess.Popen([BINARY, "events"], stdout=subprocess.PIPE, text=True,
                                   env=environment({"TOCSIN_URL": second.url, "TOCSIN_KEY": second.key})) as follower:
                 wait_for(lambda: "tocsin_event_streams 1" in second.anonymous.get("/metrics").body.decode(), "streams")
                 made = first.api.create("pooled")["id"]
-                assert made in follower.stdout.readline() and follower.wait(30) == 0
+                assert any(made in line for line in follower.stdout)  # perhaps not the first that it is told
+                follower.terminate()
 
 
 def test_pgbouncer_with_transactions(cluster, database, tmp_path):
