@@ -45,7 +45,7 @@ int tc_store_finish(const struct tc_buffer *json, struct tocsin_error *error)
 		return tocsin_error_set(
 			error, TOCSIN_E_INVALID,
 			"The answer would have more than %zu MiB: ask for less at once",
-			TC_BUFFER_MAX_DEFAULT / (1024 * 1024));
+			TC_BUFFER_MAX_DEFAULT / ((size_t)1024 * 1024));
 	return json->failed ? tocsin_error_set(error, TOCSIN_E_NOMEM, "Out of memory") : TOCSIN_OK;
 }
 

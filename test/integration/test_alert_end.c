@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #define DELETED "00000000-0000-7000-8000-000000000001" /* an incident */
+#define UPDATES "{00000000-0000-7000-8001-000000000001}"
 #define DAY_S   "86400"
 
 TC_DEFINE_CLEANUP(PGconn *, PQfinish);
@@ -104,7 +105,7 @@ static void test_resolved_alerts_are_removed(void **state)
 /* Incidents of the alert that a batch resolves, from its second round trip. */
 static unsigned resolve_incidents(struct tocsin_connection *connection)
 {
-	static const char *const reports[] = {"{s}", "{k}", "{" DELETED "}", "{NULL}", "{NULL}"};
+	static const char *const reports[] = {"{s}", "{k}", UPDATES, "{NULL}", "{NULL}"};
 	struct tocsin_error error;
 	TC_RESULT *rows = NULL;
 
