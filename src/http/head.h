@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Request line, headers and the window a body is read through, then the answer's headers, a connection. */
-#define TC_HTTP_CONNECTION_MEMORY ((size_t)8 * 1024)
+#define TC_HTTP_CONNECTION_MEMORY ((size_t)16 * 1024)
 
 /* 0, or the status of a refusal, and in *ret_flaw why; the connection is to be closed after it. On the connection's
  * thread, before the body. */

@@ -147,7 +147,7 @@ static void count_and_echo(struct tc_http_request *request, void *userdata)
 /* A head of so many equal headers, each of so many bytes. */
 static void send_head(int fd, size_t count, size_t length)
 {
-	char text[12000], header[9000];
+	char text[20000], header[17000];
 	size_t size = (size_t)snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: test\r\n");
 
 	memset(header, 'x', length);
@@ -162,7 +162,7 @@ static void send_head(int fd, size_t count, size_t length)
 /* `count` cookies of `length` bytes, in one header. */
 static void send_cookies(int fd, size_t count, size_t length)
 {
-	char text[12000];
+	char text[20000];
 	size_t size =
 		(size_t)snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: test\r\nCookie: ");
 
@@ -185,7 +185,7 @@ static void test_head_bound(void **state)
 
 	(void)state;
 	served = 0;
-	for (size_t length = 6500; length < 8300; length += 20) {
+	for (size_t length = 14500; length < 16500; length += 20) {
 		int fd = client_connect(tc_http_server_url(server));
 
 		send_head(fd, 1, length);
@@ -197,7 +197,7 @@ static void test_head_bound(void **state)
 	}
 	assert_in_range(answered, 10, 60);
 	assert_in_range(refused, 10, 80);
-	for (size_t count = 1; count < 200; count++) {
+	for (size_t count = 1; count < 400; count++) {
 		int fd = client_connect(tc_http_server_url(server));
 
 		send_head(fd, count, 16);
@@ -220,7 +220,7 @@ static void test_cookies_bound(void **state)
 	(void)state;
 	served = 0;
 	for (size_t i = 0; i < TC_ARRAY_LENGTH(lengths); i++)
-		for (size_t count = 1; count * lengths[i] < 6000; count++) {
+		for (size_t count = 1; count * lengths[i] < 12000; count++) {
 			int fd = client_connect(tc_http_server_url(server));
 
 			send_cookies(fd, count, lengths[i]);
